@@ -1,0 +1,149 @@
+"""Running domains by name, UUID or id, over a read-only connection. The door to libvirt."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from .errors import ExitStatError, NotFoundError
+from .render import escape
+from .targets import Domain
+
+DEFAULT_URI = "qemu:///system"
+
+
+def open_connection(uri: str | None = None) -> Any:
+    """Open a read-only `virConnect` to this host's QEMU driver.
+
+    `uri` defaults to $LIBVIRT_DEFAULT_URI, else qemu:///system. Raises ExitStatError when the URI is of another host or
+    hypervisor, or when libvirt does not answer.
+    """
+    wanted = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or DEFAULT_URI
+    _check_local(wanted)
+    libvirt = _import_libvirt()
+    try:
+        connection = libvirt.openReadOnly(wanted)
+        # A URI may be an alias of libvirt.conf, so what was opened is checked too.
+        _check_local(connection.getURI())
+    except libvirt.libvirtError as error:
+        raise _explain(error, f"cannot connect to libvirt at {wanted}") from None
+    return connection
+
+
+def run_directory(connection: Any, root: Path) -> Path:
+    """Where the connected libvirt keeps the status file of each running domain."""
+    uri = urlsplit(connection.getURI())
+    if uri.path != "/session":
+        return root / "run/libvirt/qemu"
+    socket = parse_qs(uri.query).get("socket")
+    if socket:
+        return Path(socket[0]).parent / "qemu/run"
+    # As in libvirt's virGetUserRuntimeDirectory: the cache directory stands in when there is no runtime directory.
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(runtime, "libvirt/qemu/run")
+
+
+def running_domains(connection: Any) -> tuple[Domain, ...]:
+    """Every running (or paused) domain, by name."""
+    libvirt = _import_libvirt()
+    try:
+        found = [
+            Domain(name=domain.name(), uuid=domain.UUIDString(), id=domain.ID())
+            for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        ]
+    except libvirt.libvirtError as error:
+        raise _explain(error, "cannot list the running domains") from None
+    # A domain that has ended since the list was made has no id any more.
+    return tuple(sorted((domain for domain in found if domain.id >= 0), key=lambda domain: domain.name))
+
+
+def find_domains(connection: Any, wanted: Sequence[str]) -> tuple[Domain, ...]:
+    """The running domains that are named, each once, in the order given.
+
+    A name is matched first, then a UUID, then an id. Raises NotFoundError for one that does not run.
+    """
+    running = running_domains(connection)
+    found: dict[str, Domain] = {}
+    for word in wanted:
+        matches = (
+            [domain for domain in running if domain.name == word]
+            or [domain for domain in running if domain.uuid == word.lower()]
+            or [domain for domain in running if str(domain.id) == word]
+        )
+        if not matches:
+            raise _not_running(connection, word, running)
+        found[matches[0].uuid] = matches[0]
+    return tuple(found.values())
+
+
+def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFoundError:
+    libvirt = _import_libvirt()
+    try:
+        inactive = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE)
+        named = [domain.name() for domain in inactive if word.lower() in (domain.name().lower(), domain.UUIDString())]
+    except libvirt.libvirtError as error:
+        raise _explain(error, "cannot list the domains") from None
+    if word in named or (named and named[0].lower() != word.lower()):
+        return NotFoundError(
+            f"domain '{escape(word)}' is not running", f"start it with 'virsh start', then try again: {escape(named[0])}"
+        )
+    if not running:
+        return NotFoundError(
+            f"no running domain named '{escape(word)}'", f"no domain runs at {connection.getURI()}; -c names another URI"
+        )
+    close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
+    mean = f"did you mean '{escape(close[0])}'? " if close else ""
+    return NotFoundError(f"no running domain named '{escape(word)}'", f"{mean}'virt-exitstat --list' shows them all")
+
+
+def _check_local(uri: str) -> None:
+    parts = urlsplit(uri)
+    driver, _, transport = parts.scheme.partition("+")
+    if driver != "qemu":
+        raise ExitStatError(
+            f"'{escape(uri)}' is no URI of libvirt's QEMU driver",
+            f"only QEMU/KVM domains take KVM exits; try -c {DEFAULT_URI}",
+        )
+    if parts.netloc or transport not in ("", "unix"):
+        raise ExitStatError(
+            f"'{escape(uri)}' is on another host, and exits are counted by the kernel they happen in",
+            f"run virt-exitstat on that host, for instance: ssh {parts.hostname or 'HOST'} virt-exitstat ..",
+        )
+
+
+def _explain(error: Any, what: str) -> ExitStatError:
+    libvirt = _import_libvirt()
+    said = escape(str(error.get_error_message() or error))
+    if error.get_error_code() in (libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE):
+        return ExitStatError(f"{what}: permission refused: {said}", "run as root, or join the group libvirt")
+    if "Permission denied" in said:
+        return ExitStatError(f"{what}: {said}", "run as root, or join the group libvirt")
+    if "Failed to connect socket" in said:
+        return ExitStatError(
+            f"{what}: its daemon is not running ({said})",
+            "start it with 'systemctl start libvirtd' (or virtqemud.socket); processes without libvirt: --pid",
+        )
+    return ExitStatError(f"{what}: {said}", "does 'virsh list' work with the same URI?")
+
+
+_libvirt: Any = None
+
+
+def _import_libvirt() -> Any:
+    global _libvirt
+    if _libvirt is None:
+        try:
+            _libvirt = importlib.import_module("libvirt")
+        except ImportError:
+            raise ExitStatError(
+                "no Python module libvirt",
+                "install it with 'apt install python3-libvirt'; processes without libvirt: --pid",
+            ) from None
+        # libvirt prints each error on stderr by itself unless it is given a handler.
+        _libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    return _libvirt

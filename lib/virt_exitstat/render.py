@@ -1,0 +1,79 @@
+"""Reports to text. The door to tabulate; adds nothing up."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from .errors import ExitStatError
+from .report import Report, Table, TargetReport, VCpuReport
+from .targets import Targets, format_numbers
+
+
+def render_report(report: Report, *, per_vcpu: bool) -> str:
+    """The report as tables below 80 columns: one per domain, or one per vCPU of each domain."""
+    parts = []
+    for target in report.targets:
+        if per_vcpu and target.per_vcpu:
+            parts += [
+                f"{_header_of_vcpu(target, vcpu, report.seconds)}\n{_render_table(vcpu.table)}"
+                for vcpu in target.per_vcpu
+            ]
+        else:
+            parts.append(f"{_header_of_target(target, report.seconds)}\n{_render_table(target.table)}")
+    if report.lost:
+        parts.append(f"lost: {report.lost} exits were seen but could not be stored; they are in no table above")
+    return "\n\n".join(parts)
+
+
+def render_list(targets: Targets) -> str:
+    """What names resolve to: a line for each vCPU."""
+    rows = []
+    for target in targets.targets:
+        domain = target.domain
+        known = [escape(domain.name), str(domain.id), domain.uuid] if domain else [target.label, "-", "-"]
+        rows += [[*known, str(target.pid), str(vcpu.number), str(vcpu.tid)] for vcpu in sorted(target.vcpus)]
+    return _tabulate(rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3)
+
+
+def escape(text: str) -> str:
+    """The text with whatever a terminal would not print as itself (control characters, bidi marks) as `\\x1b`."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def _header_of_target(target: TargetReport, seconds: float) -> str:
+    counted = _describe_vcpus(target.vcpus)
+    if target.unnamed:
+        counted += [f"{len(target.unnamed)} unnamed thread{'s' if len(target.unnamed) > 1 else ''}"]
+    return _header(target, ", ".join(counted) or "no vCPUs", seconds)
+
+
+def _header_of_vcpu(target: TargetReport, vcpu: VCpuReport, seconds: float) -> str:
+    thread = f"thread {vcpu.thread.tgid}/{vcpu.thread.tid}"
+    return _header(target, thread if vcpu.vcpu is None else f"vCPU {vcpu.vcpu}", seconds)
+
+
+def _header(target: TargetReport, counted: str, seconds: float) -> str:
+    return f"{escape(target.target.label)}: {counted}, {seconds:.3f} s" + (", ended while counting" * target.ended)
+
+
+def _describe_vcpus(numbers: Sequence[int]) -> list[str]:
+    return [f"vCPU{'s' if len(numbers) > 1 else ''} {format_numbers(numbers)}"] if numbers else []
+
+
+def _render_table(table: Table) -> str:
+    rows = [[row.reason_name, str(row.count), f"{row.per_second:.1f}", f"{row.share:.1%}"] for row in table.rows]
+    rows.append(["total", str(table.total), f"{table.total_per_second:.1f}", "100.0%" if table.total else "-"])
+    return _tabulate(rows, ("reason", "count", "per second", "share"), ("left", "right", "right", "right"))
+
+
+def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
+    try:
+        tabulate = importlib.import_module("tabulate")
+    except ImportError:
+        raise ExitStatError("no Python module tabulate", "install it with 'apt install python3-tabulate'") from None
+    # Numbers come as text, ready to print: tabulate must not parse a domain named 0x10 or 1e5.
+    text: str = tabulate.tabulate(rows, headers=headers, tablefmt="plain", colalign=alignment, disable_numparse=True)
+    return text

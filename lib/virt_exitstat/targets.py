@@ -1,0 +1,94 @@
+"""What is counted: domains, their vCPU threads, and the filter that the kernel applies. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A running libvirt domain, as libvirt names it."""
+
+    name: str
+    uuid: str
+    id: int
+
+
+@dataclass(frozen=True, order=True)
+class VCpu:
+    """A vCPU by libvirt's number for it, and the host thread that runs it.
+
+    The number is libvirt's (`virsh vcpuinfo`), not KVM's `vcpu_id`, which is the APIC id on x86.
+    """
+
+    number: int
+    tid: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """One QEMU process to be counted.
+
+    `domain` is None for a process that was given with --pid or --tid. `vcpus` are the vCPU threads known when it was
+    resolved. `tids` restricts counting to these threads; None means every thread, later ones included.
+    """
+
+    pid: int
+    vcpus: tuple[VCpu, ...]
+    domain: Domain | None = None
+    tids: frozenset[int] | None = None
+
+    @property
+    def label(self) -> str:
+        """The domain's name, else `pid N`."""
+        return self.domain.name if self.domain else f"pid {self.pid}"
+
+
+@dataclass(frozen=True)
+class ThreadFilter:
+    """Which threads the kernel program counts.
+
+    Whole processes by `tgids`, single threads by (tgid, tid) in `threads`; everything when `everything` is set.
+    """
+
+    tgids: frozenset[int] = frozenset()
+    threads: frozenset[tuple[int, int]] = frozenset()
+    everything: bool = False
+
+    def skip_expression(self) -> str:
+        """A C expression on `tgid` and `tid`, true for threads to skip. Numbers and operators only."""
+        if self.everything:
+            return "0"
+        wanted = [f"tgid == {tgid}" for tgid in sorted(self.tgids)]
+        for tgid in sorted({tgid for tgid, _ in self.threads}):
+            tids = " || ".join(f"tid == {tid}" for owner, tid in sorted(self.threads) if owner == tgid)
+            wanted.append(f"(tgid == {tgid} && ({tids}))")
+        return f"!({' || '.join(wanted)})" if wanted else "1"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All that one run counts. `everything` is set when processes that are not listed are counted too."""
+
+    targets: tuple[Target, ...]
+    everything: bool = False
+
+    def thread_filter(self) -> ThreadFilter:
+        """The filter that lets exactly these targets' exits through."""
+        return ThreadFilter(
+            tgids=frozenset(target.pid for target in self.targets if target.tids is None),
+            threads=frozenset((target.pid, tid) for target in self.targets for tid in target.tids or ()),
+            everything=self.everything,
+        )
+
+
+def format_numbers(numbers: Iterable[int]) -> str:
+    """Numbers as people write them: `0-3,6`. Empty for none."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
