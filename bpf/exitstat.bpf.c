@@ -87,7 +87,7 @@ static __always_inline void count_lost(void)
         (*n)++;
 }
 
-static __always_inline u32 slot_of(u32 reason)
+static __always_inline u64 slot_of(u32 reason)
 {
 #define RANGE(first, reasons, slot)                                                                                   \
     if (reason - (u32)(first) < (reasons))                                                                            \
@@ -110,8 +110,8 @@ static __always_inline void count_unslotted(u64 identity, u32 reason)
 int count_exit(void *args)
 {
     u64 pid_tgid = bpf_get_current_pid_tgid(), identity, row;
-    u32 tgid = pid_tgid >> 32, tid = pid_tgid, zero = 0, reason, slot, index;
-    u64 *cached = cache.lookup(&zero);
+    u32 tgid = pid_tgid >> 32, tid = pid_tgid, zero = 0, reason, index;
+    u64 slot, *cached = cache.lookup(&zero);
     struct row *counts;
 
     if (!cached)
@@ -128,6 +128,8 @@ int count_exit(void *args)
     }
     reason = *(u32 *)(args + REASON_OFFSET) & REASON_MASK;
     slot = slot_of(reason);
+    // clang has proven that a slot found is below SLOTS and drops the check; the verifier wants to see it.
+    asm volatile("" : "+r"(slot));
     if (slot < SLOTS)
         counts->count[slot]++;
     else

@@ -71,25 +71,24 @@ def run_cli() -> NoReturn:
         # A name that the terminal's encoding lacks is shown escaped, not refused.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         status = main(sys.argv[1:])
-        sys.stdout.flush()
     except ExitStatError as error:
         if debug:
             traceback.print_exc()
         print(f"virt-exitstat: {error}\nhint: {error.hint}", file=sys.stderr)
         status = error.status
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python must not fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # The reader (`| head`) has seen enough.
         status = ExitStatus.FAILURE
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
-    except OSError as error:
+    except Exception as error:
         if debug:
             traceback.print_exc()
-        print(f"virt-exitstat: {error}\nhint: --debug shows where it happened", file=sys.stderr)
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        print(f"virt-exitstat: internal error: {error!r}\nhint: please report what --debug shows", file=sys.stderr)
         status = ExitStatus.FAILURE
+    if status is not ExitStatus.OK:
+        # What could not be written must not fail once more when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(status)
 
 
@@ -114,7 +113,7 @@ def main(
         run_dir = domains.run_directory(connection, root)
     targets = _restrict(_resolve(options, connection, run_dir, root), options)
     if options.list:
-        print(render_list(targets))
+        _print(render_list(targets))
         return ExitStatus.OK
 
     make_counter = counter or (lambda wanted: ExitCounter(wanted, root=root, debug=options.debug))
@@ -123,14 +122,24 @@ def main(
         ended = [target.pid for target in targets.targets if not threads.is_running(target.pid, root)]
         # vCPUs that were plugged in meanwhile have been counted and are named now.
         known = [
-            replace(
-                target, vcpus=tuple(sorted({*target.vcpus, *threads.current_vcpus(target, run_dir, root)}))
-            )
+            replace(target, vcpus=tuple(sorted({*target.vcpus, *threads.current_vcpus(target, run_dir, root)})))
             for target in targets.targets
         ]
         report = make_report(replace(targets, targets=tuple(known)), delta, counting.reason_name, ended)
-    print(render_report(report, per_vcpu=options.per_vcpu))
+    _print(render_report(report, per_vcpu=options.per_vcpu))
     return ExitStatus.OK
+
+
+def _print(text: str) -> None:
+    """Print on stdout, at once: an error of the file or pipe behind it is met here and not at exit."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ExitStatError(
+            f"cannot write to standard output: {error.strerror}", "make room, or write elsewhere"
+        ) from None
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -144,20 +153,46 @@ def parse_options(argv: Sequence[str]) -> Options:
         allow_abbrev=False,
     )
     # argparse cannot tell a last number from the domains before it; _split_duration does.
-    parser.add_argument("words", nargs="*", metavar="DOMAIN",
-                        help="name, UUID or id of a running domain (default: every one);"
-                        " a number at the end is DURATION, in seconds (default: until Ctrl-C)")  # fmt: skip
-    parser.add_argument("-d", "--domain", action="append", default=[], metavar="NAME",
-                        help="a domain, also one whose name is a number; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="DOMAIN",
+        help="name, UUID or id of a running domain (default: every one);"
+        " a number at the end is DURATION, in seconds (default: until Ctrl-C)",
+    )
+    parser.add_argument(
+        "-d",
+        "--domain",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a domain, also one whose name is a number; may be repeated",
+    )
     parser.add_argument("--vcpu", metavar="LIST", help="only these vCPUs, as in 0 or 0,2-5")
     parser.add_argument("-a", "--per-vcpu", action="store_true", help="a table for each vCPU, the busiest first")
-    parser.add_argument("-p", "--pid", action="append", default=[], metavar="PID",
-                        help="a KVM process instead of a domain; 'all': every one; may be repeated")  # fmt: skip
-    parser.add_argument("-t", "--tid", action="append", default=[], metavar="TID[,TID...]",
-                        help="single vCPU threads instead of a domain")  # fmt: skip
+    parser.add_argument(
+        "-p",
+        "--pid",
+        action="append",
+        default=[],
+        metavar="PID",
+        help="a KVM process instead of a domain; 'all': every one; may be repeated",
+    )
+    parser.add_argument(
+        "-t",
+        "--tid",
+        action="append",
+        default=[],
+        metavar="TID[,TID...]",
+        help="single vCPU threads instead of a domain",
+    )
     parser.add_argument("--list", action="store_true", help="show what the names resolve to, count nothing")
-    parser.add_argument("-c", "--connect", metavar="URI",
-                        help=f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {domains.DEFAULT_URI})")  # fmt: skip
+    parser.add_argument(
+        "-c",
+        "--connect",
+        metavar="URI",
+        help=f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {domains.DEFAULT_URI})",
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and what the compiler says")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--complete-domains", action="store_true", help=argparse.SUPPRESS)
@@ -222,15 +257,17 @@ def _parse_id(option: str, text: str) -> int:
     # Linux gives out ids up to 4 * 1024 * 1024 (PID_MAX_LIMIT).
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 0 < int(text) <= 4 << 20:
         hint = "'virt-exitstat --list' shows pids and tids" + (", 'all' means every KVM process" * (option == "--pid"))
-        raise UsageError(f"{option}: '{escape(text)}' is no id of a {'process' if option == '--pid' else 'thread'}", hint)
+        raise UsageError(
+            f"{option}: '{escape(text)}' is no id of a {'process' if option == '--pid' else 'thread'}", hint
+        )
     return int(text)
 
 
 def _complete(options: Options, connection: Any) -> ExitStatus:
-    """Print the running domains' names, a line each, for the shells' completion; nothing when libvirt does not answer."""
+    """Print the running domains' names, a line each, for completion; nothing when libvirt does not answer."""
     with contextlib.suppress(ExitStatError):
         for domain in domains.running_domains(connection or domains.open_connection(options.uri)):
-            print(domain.name)
+            _print(domain.name)
     return ExitStatus.OK
 
 
@@ -317,7 +354,8 @@ def _describe(targets: Targets) -> str:
     if targets.everything:
         return "every KVM process"
     names = [
-        escape(target.label) + (f" vCPU {format_numbers(v.number for v in target.vcpus)}" if target.tids and target.vcpus else "")
+        escape(target.label)
+        + (f" vCPU {format_numbers(v.number for v in target.vcpus)}" if target.tids and target.vcpus else "")
         for target in targets.targets
     ]
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} domains"

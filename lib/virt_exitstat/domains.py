@@ -90,11 +90,13 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
         raise _explain(error, "cannot list the domains") from None
     if word in named or (named and named[0].lower() != word.lower()):
         return NotFoundError(
-            f"domain '{escape(word)}' is not running", f"start it with 'virsh start', then try again: {escape(named[0])}"
+            f"domain '{escape(word)}' is not running",
+            f"start it with 'virsh start', then try again: {escape(named[0])}",
         )
     if not running:
         return NotFoundError(
-            f"no running domain named '{escape(word)}'", f"no domain runs at {connection.getURI()}; -c names another URI"
+            f"no running domain named '{escape(word)}'",
+            f"no domain runs at {connection.getURI()}; -c names another URI",
         )
     close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
     mean = f"did you mean '{escape(close[0])}'? " if close else ""
@@ -119,7 +121,11 @@ def _check_local(uri: str) -> None:
 def _explain(error: Any, what: str) -> ExitStatError:
     libvirt = _import_libvirt()
     said = escape(str(error.get_error_message() or error))
-    if error.get_error_code() in (libvirt.VIR_ERR_AUTH_FAILED, libvirt.VIR_ERR_AUTH_CANCELLED, libvirt.VIR_ERR_AUTH_UNAVAILABLE):
+    if error.get_error_code() in (
+        libvirt.VIR_ERR_AUTH_FAILED,
+        libvirt.VIR_ERR_AUTH_CANCELLED,
+        libvirt.VIR_ERR_AUTH_UNAVAILABLE,
+    ):
         return ExitStatError(f"{what}: permission refused: {said}", "run as root, or join the group libvirt")
     if "Permission denied" in said:
         return ExitStatError(f"{what}: {said}", "run as root, or join the group libvirt")

@@ -38,10 +38,17 @@ class Counter(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    def attach(self) -> None: ...
-    def snapshot(self) -> CountSnapshot: ...
-    def detach(self) -> None: ...
-    def reason_name(self, reason: int) -> str: ...
+    def attach(self) -> None:
+        """Start counting."""
+
+    def snapshot(self) -> CountSnapshot:
+        """Read all counts since attach()."""
+
+    def detach(self) -> None:
+        """Stop counting. Does nothing when not attached."""
+
+    def reason_name(self, reason: int) -> str:
+        """The name of a raw reason on this host."""
 
 
 class ExitCounter:
@@ -95,9 +102,7 @@ class ExitCounter:
         counts: dict[Thread, dict[int, int]] = {}
         for identity, row in self._bpf["row_of"].items():
             words = list(rows[ctypes.c_uint32(row.value)].count)
-            counts[_thread_of(identity.value)] = {
-                reason: count for reason, count in zip(reasons, words) if count
-            }
+            counts[_thread_of(identity.value)] = {reason: count for reason, count in zip(reasons, words) if count}
         for key, count in self._bpf["unslotted"].items():
             counts.setdefault(_thread_of(key.identity), {})[key.reason] = count.value
         lost = self._bpf["lost"].sum(0).value + _recursion_misses(self._program.fd)

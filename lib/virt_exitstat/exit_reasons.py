@@ -79,7 +79,9 @@ def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
     if len(tables) < isa:
         return {}
     names = {}
-    for number, name in re.findall(r'\{\s*([^{},"]+?)\s*,\s*"([^"]*)"\s*\}', tables[isa - 1].split("__print_flags(")[0]):
+    for number, name in re.findall(
+        r'\{\s*([^{},"]+?)\s*,\s*"([^"]*)"\s*\}', tables[isa - 1].split("__print_flags(")[0]
+    ):
         # Literals as in `10`, `0x040 + 14`, `-1` and, since Linux 7, `0x80000001ull`.
         terms = [int(re.sub("[uUlL]+$", "", term.strip()), 0) for term in number.split("+")]
         names[sum(terms) & 0xFFFFFFFF] = re.sub(r"\W+", "_", name).upper()
@@ -87,8 +89,8 @@ def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
 
 
 # Intel's bits 16-31 are flags: 26 bus lock, 27 enclave, 28 pending MTF, 31 failed entry (SDM vol. 3, 25.9.1).
-# Names: arch/x86/include/uapi/asm/vmx.h of Linux 6.18. Those that KVM does not handle and the header therefore lacks (5,
-# 6, 11, 17, 66, 69, 70, 72, 73, 78 to 81) are named after the SDM, vol. 3, appendix C.
+# Names: arch/x86/include/uapi/asm/vmx.h of Linux 6.18. Those that KVM does not handle and the header therefore lacks
+# (5, 6, 11, 17, 66, 69, 70, 72, 73, 78 to 81) are named after the SDM, vol. 3, appendix C.
 VMX = ReasonTable(
     isa=Isa.VMX,
     mask=0xFFFF,

@@ -32,15 +32,15 @@ def render_list(targets: Targets) -> str:
     for target in targets.targets:
         domain = target.domain
         known = [escape(domain.name), str(domain.id), domain.uuid] if domain else [target.label, "-", "-"]
-        rows += [[*known, str(target.pid), str(vcpu.number), str(vcpu.tid)] for vcpu in sorted(target.vcpus)]
+        threads = [(str(vcpu.number), vcpu.tid) for vcpu in sorted(target.vcpus)]
+        threads += [("-", tid) for tid in sorted(target.tids or ()) if tid not in {vcpu.tid for vcpu in target.vcpus}]
+        rows += [[*known, str(target.pid), number, str(tid)] for number, tid in threads]
     return _tabulate(rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3)
 
 
 def escape(text: str) -> str:
     """The text with whatever a terminal would not print as itself (control characters, bidi marks) as `\\x1b`."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _header_of_target(target: TargetReport, seconds: float) -> str:
@@ -64,9 +64,14 @@ def _describe_vcpus(numbers: Sequence[int]) -> list[str]:
 
 
 def _render_table(table: Table) -> str:
-    rows = [[row.reason_name, str(row.count), f"{row.per_second:.1f}", f"{row.share:.1%}"] for row in table.rows]
+    rows = [[row.reason_name, str(row.count), f"{row.per_second:.1f}", _percent(row.share)] for row in table.rows]
     rows.append(["total", str(table.total), f"{table.total_per_second:.1f}", "100.0%" if table.total else "-"])
     return _tabulate(rows, ("reason", "count", "per second", "share"), ("left", "right", "right", "right"))
+
+
+def _percent(share: float) -> str:
+    # A reason that is there is never shown as 0.0%.
+    return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
 def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:

@@ -52,7 +52,11 @@ def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
     for tid in tids:
         wanted.setdefault(_process_of_thread(tid, root), set()).add(tid)
     return tuple(
-        Target(pid=pid, vcpus=resolve_process(pid, root).vcpus, tids=frozenset(chosen))
+        Target(
+            pid=pid,
+            vcpus=tuple(vcpu for vcpu in resolve_process(pid, root).vcpus if vcpu.tid in chosen),
+            tids=frozenset(chosen),
+        )
         for pid, chosen in sorted(wanted.items())
     )
 

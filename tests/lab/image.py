@@ -53,7 +53,7 @@ def build_image(release: str, *, mirror: str = "") -> Image:
 
 def _key() -> str:
     recipe = hashlib.sha256()
-    for path in sorted(_RECIPE.iterdir()) + [_HERE]:
+    for path in [*sorted(_RECIPE.iterdir()), _HERE]:
         recipe.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return recipe.hexdigest()[:12]
 
@@ -71,9 +71,7 @@ def _apt_mirror() -> str:
 
 
 def _build(release: str, home: Path, mirror: str) -> None:
-    packages = [
-        line for line in (_RECIPE / "packages").read_text().splitlines() if line and not line.startswith("#")
-    ]
+    packages = [line for line in (_RECIPE / "packages").read_text().splitlines() if line and not line.startswith("#")]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"{home.name}.building-", dir=home.parent) as scratch:
         root, unfinished = Path(scratch, "root"), Path(scratch, "image")
