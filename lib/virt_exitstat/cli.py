@@ -18,10 +18,10 @@ from typing import Any, NoReturn
 from . import __version__, domains, threads
 from .errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
 from .exit_counter import Counter, ExitCounter
-from .render import escape, render_list, render_report
+from .render import escape, import_tabulate, render_list, render_report
 from .report import make_report
 from .snapshot import CountSnapshot
-from .targets import Target, Targets, ThreadFilter, format_numbers
+from .targets import Target, Targets, ThreadFilter, describe_vcpus
 
 _EXAMPLES = """\
 examples:
@@ -116,6 +116,7 @@ def main(
         _print(render_list(targets))
         return ExitStatus.OK
 
+    import_tabulate()
     make_counter = counter or (lambda wanted: ExitCounter(wanted, root=root, debug=options.debug))
     with make_counter(targets.thread_filter()) as counting:
         delta = _count(counting, targets, options.duration_s)
@@ -316,10 +317,10 @@ def _restrict_target(target: Target, numbers: frozenset[int]) -> Target:
     missing = numbers - {vcpu.number for vcpu in target.vcpus}
     if missing:
         who = f"domain '{escape(target.label)}'" if target.domain else f"process {target.pid}"
-        has = f"it has vCPU {format_numbers(vcpu.number for vcpu in target.vcpus)}"
+        has = f"it has {describe_vcpus(vcpu.number for vcpu in target.vcpus)}"
         if not target.vcpus:
             has = "its threads do not say which vCPU they are; QEMU's '-name debug-threads=on' does, or use --tid"
-        raise NotFoundError(f"{who} has no vCPU {format_numbers(missing)}", has)
+        raise NotFoundError(f"{who} has no {describe_vcpus(missing)}", has)
     chosen = tuple(vcpu for vcpu in target.vcpus if vcpu.number in numbers)
     return replace(target, vcpus=chosen, tids=frozenset(vcpu.tid for vcpu in chosen))
 
@@ -353,9 +354,10 @@ def _count(counting: Counter, targets: Targets, duration_s: float | None) -> Cou
 def _describe(targets: Targets) -> str:
     if targets.everything:
         return "every KVM process"
-    names = [
-        escape(target.label)
-        + (f" vCPU {format_numbers(v.number for v in target.vcpus)}" if target.tids and target.vcpus else "")
+    names = ", ".join(
+        escape(target.label) + (f" {describe_vcpus(v.number for v in target.vcpus)}" if target.tids else "")
         for target in targets.targets
-    ]
-    return ", ".join(names) if len(names) <= 4 else f"{len(names)} domains"
+    )
+    if len(targets.targets) == 1 or len(names) <= 32:  # the line stays below 80 columns
+        return names
+    return f"{len(targets.targets)} {'domains' if targets.targets[0].domain else 'processes'}"

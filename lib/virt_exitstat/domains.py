@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,13 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
     libvirt = _import_libvirt()
     try:
         inactive = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE)
-        named = [domain.name() for domain in inactive if word.lower() in (domain.name().lower(), domain.UUIDString())]
+        named = [domain.name() for domain in inactive if word == domain.name() or word.lower() == domain.UUIDString()]
     except libvirt.libvirtError as error:
         raise _explain(error, "cannot list the domains") from None
-    if word in named or (named and named[0].lower() != word.lower()):
+    if named:
         return NotFoundError(
             f"domain '{escape(word)}' is not running",
-            f"start it with 'virsh start', then try again: {escape(named[0])}",
+            f"start it with: virsh start {escape(shlex.quote(named[0]))}",
         )
     if not running:
         return NotFoundError(
@@ -99,7 +100,10 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
             f"no domain runs at {connection.getURI()}; -c names another URI",
         )
     close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
-    mean = f"did you mean '{escape(close[0])}'? " if close else ""
+    if word.replace(".", "", 1).isdigit():
+        mean = "a DURATION in seconds stands at the end; "
+    else:
+        mean = f"did you mean '{escape(close[0])}'? " if close else ""
     return NotFoundError(f"no running domain named '{escape(word)}'", f"{mean}'virt-exitstat --list' shows them all")
 
 
@@ -134,7 +138,9 @@ def _explain(error: Any, what: str) -> ExitStatError:
             f"{what}: its daemon is not running ({said})",
             "start it with 'systemctl start libvirtd' (or virtqemud.socket); processes without libvirt: --pid",
         )
-    return ExitStatError(f"{what}: {said}", "does 'virsh list' work with the same URI?")
+    # Without a system bus or a polkit agent, an ordinary user is refused in many words.
+    hint = "run as root, or join the group libvirt" if os.geteuid() else "does 'virsh list' work with the same URI?"
+    return ExitStatError(f"{what}: {said}", hint)
 
 
 _libvirt: Any = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from typing import Any
 
 from .errors import ExitStatError
 from .report import Report, Table, TargetReport, VCpuReport
-from .targets import Targets, format_numbers
+from .targets import Targets, describe_vcpus
 
 
 def render_report(report: Report, *, per_vcpu: bool) -> str:
@@ -44,23 +45,19 @@ def escape(text: str) -> str:
 
 
 def _header_of_target(target: TargetReport, seconds: float) -> str:
-    counted = _describe_vcpus(target.vcpus)
+    counted = describe_vcpus(target.vcpus)
     if target.unnamed:
-        counted += [f"{len(target.unnamed)} unnamed thread{'s' if len(target.unnamed) > 1 else ''}"]
-    return _header(target, ", ".join(counted) or "no vCPUs", seconds)
+        counted += f", {len(target.unnamed)} unnamed thread{'s' if len(target.unnamed) > 1 else ''}"
+    return _header(target, counted, seconds)
 
 
 def _header_of_vcpu(target: TargetReport, vcpu: VCpuReport, seconds: float) -> str:
     thread = f"thread {vcpu.thread.tgid}/{vcpu.thread.tid}"
-    return _header(target, thread if vcpu.vcpu is None else f"vCPU {vcpu.vcpu}", seconds)
+    return _header(target, thread if vcpu.vcpu is None else describe_vcpus([vcpu.vcpu]), seconds)
 
 
 def _header(target: TargetReport, counted: str, seconds: float) -> str:
     return f"{escape(target.target.label)}: {counted}, {seconds:.3f} s" + (", ended while counting" * target.ended)
-
-
-def _describe_vcpus(numbers: Sequence[int]) -> list[str]:
-    return [f"vCPU{'s' if len(numbers) > 1 else ''} {format_numbers(numbers)}"] if numbers else []
 
 
 def _render_table(table: Table) -> str:
@@ -74,11 +71,17 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
-def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
+def import_tabulate() -> Any:
+    """The table library. Called before counting starts too: a long count must not end in this ExitStatError."""
     try:
-        tabulate = importlib.import_module("tabulate")
+        return importlib.import_module("tabulate")
     except ImportError:
         raise ExitStatError("no Python module tabulate", "install it with 'apt install python3-tabulate'") from None
+
+
+def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
+    tabulate = import_tabulate()
+    tabulate.MIN_PADDING = 0  # columns stand two spaces apart, under wide headers too
     # Numbers come as text, ready to print: tabulate must not parse a domain named 0x10 or 1e5.
     text: str = tabulate.tabulate(rows, headers=headers, tablefmt="plain", colalign=alignment, disable_numparse=True)
     return text

@@ -83,10 +83,15 @@ class Targets:
         )
 
 
-def format_numbers(numbers: Iterable[int]) -> str:
-    """Numbers as people write them: `0-3,6`. Empty for none."""
+def describe_vcpus(numbers: Iterable[int]) -> str:
+    """`vCPU 0`, `vCPUs 0-3,6`, `no vCPUs`."""
+    some = sorted(set(numbers))
+    return f"vCPU{'' if len(some) == 1 else 's'} {_format_numbers(some)}" if some else "no vCPUs"
+
+
+def _format_numbers(numbers: Iterable[int]) -> str:
     runs: list[list[int]] = []
-    for number in sorted(set(numbers)):
+    for number in numbers:
         if runs and number == runs[-1][1] + 1:
             runs[-1][1] = number
         else:

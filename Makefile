@@ -1,0 +1,46 @@
+# `make help` lists what there is. What needs root says so.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+PYTHON = /usr/bin/python3
+PYTEST = $(PYTHON) -m pytest -q -p no:cacheprovider
+LAB = tests/lab/lab
+
+help:               ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo:               ## (root) boot a real KVM host in an emulator and show the tool on its domains
+	@echo "demo: 1/2 installing what the lab needs (a minute on a fresh machine, else a second)"
+	@tests/setup demo
+	@echo "demo: 2/2 booting the lab (about 80 s; the first time it builds its image, 90 s more)"
+	@$(LAB) run tests/lab/inside/demo
+
+test:               ## (root) install what the tests need and run all of them
+	@echo "test: 1/4 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@tests/setup test
+	@echo "test: 2/4 unit and command-line tests (10 s)"
+	@$(PYTEST) tests/unit tests/cli
+	@echo "test: 3/4 real domains on this machine (30 s)"
+	@$(PYTEST) -rs tests/host
+	@echo "test: 4/4 the lab: counting on a real KVM host (5 min; the first time it builds its image, 90 s more)"
+	@$(LAB) run $(PYTEST) tests/lab
+
+quick:              ## unit and command-line tests only; needs no root
+	@$(PYTEST) tests/unit tests/cli
+
+golden:             ## rewrite the golden files of the command-line tests; read the diff
+	@$(PYTEST) tests/cli --rewrite-golden
+
+install:            ## (root) install below PREFIX (default /usr/local), staged in DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat \
+	    $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 virt-exitstat $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 lib/virt_exitstat/*.py $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat/
+	install -m 644 bpf/exitstat.bpf.c $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf/
+	install -m 644 completions/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
+
+uninstall:          ## (root) remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virt-exitstat
+	rm -rf $(DESTDIR)$(PREFIX)/share/virt-exitstat
+
+.PHONY: help demo test quick golden install uninstall

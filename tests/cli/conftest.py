@@ -1,0 +1,31 @@
+"""Fixtures of the command-line tests: the world that main() is given, and golden files."""
+
+from pathlib import Path
+
+import pytest
+from fake_world import World
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew; then read the diff")
+
+
+@pytest.fixture()
+def world(tmp_path):
+    return World(tmp_path)
+
+
+@pytest.fixture()
+def golden(request):
+    """Compare a text with the golden file of a name; --rewrite-golden writes it instead."""
+
+    def compare(name, text):
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--rewrite-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return compare

@@ -1,0 +1,116 @@
+"""The world of the command-line tests: libvirt's test driver, a host made of files, a counter with set counts."""
+
+import contextlib
+import io
+import os
+import signal
+
+import libvirt
+
+from fake_host import FakeHost
+from virt_exitstat import cli, errors
+from virt_exitstat.exit_reasons import VMX
+from virt_exitstat.snapshot import CountSnapshot, Thread
+from virt_exitstat.targets import Domain
+
+WEB01 = Domain("web01", "11111111-1111-4111-8111-111111111111", 1)
+DB01 = Domain("db01", "22222222-2222-4222-8222-222222222222", 2)
+ODD = Domain('odd "name" $(id) ü', "33333333-3333-4333-8333-333333333333", 3)
+NUMBERED = Domain("42", "44444444-4444-4444-8444-444444444444", 4)
+SHUT_OFF = "idle01"
+
+
+class SetCounter:
+    """Stands in for the kernel: the same counts for every thread that the filter lets through, 10.25 s after the start.
+
+    Counts as the kernel does, by the filter, so that a wrong filter gives a wrong report.
+    """
+
+    def __init__(self, world, thread_filter):
+        self._world, self._filter = world, thread_filter
+        self._time_s = 5.0
+        world.opened += 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.detach()
+        self._world.opened -= 1
+
+    def attach(self):
+        self._world.attached += 1
+        if self._world.press_ctrl_c:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def detach(self):
+        self._world.attached = 0
+
+    def snapshot(self):
+        time_s, self._time_s = self._time_s, self._time_s + 10.25
+        if time_s == 5.0:
+            return CountSnapshot(time_s, {})
+        self._world.before_reading()
+        wanted = {
+            thread: counts
+            for thread, counts in self._world.counts.items()
+            if self._filter.everything or thread.tgid in self._filter.tgids or thread in self._filter.threads
+        }
+        return CountSnapshot(time_s, wanted, self._world.lost)
+
+    def reason_name(self, reason):
+        return VMX.name_of(reason)
+
+
+class World:
+    """Everything that main() is given, and what came of it."""
+
+    def __init__(self, root):
+        self.host = FakeHost(root)
+        self.root = root
+        self.opened = self.attached = self.lost = 0
+        self.press_ctrl_c = False
+        self.before_reading = lambda: None
+        self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)
+        self.host.add_vcpus(1200, {0: 1201}, domain=DB01)
+        self.host.add_vcpus(1300, {0: 1301}, domain=ODD)
+        self.host.add_vcpus(1400, {0: 1401}, domain=NUMBERED)
+        self.counts = {
+            Thread(1100, 1101): {12: 40_000, 48: 1_500, 32: 1, 71: 7},
+            Thread(1100, 1102): {12: 1_000, 1: 250_000},
+            Thread(1200, 1201): {30: 99},
+            Thread(1300, 1301): {10: 23_000},
+            Thread(1400, 1401): {10: 5},
+        }
+        self.connect(WEB01, DB01, ODD, NUMBERED)
+
+    def connect(self, *running):
+        """Open libvirt's test driver with these domains running and one that does not."""
+        node = self.root / "node.xml"
+        domains = "".join(
+            f"<domain type='test'><name>{domain.name.replace('&', '&amp;')}</name><uuid>{domain.uuid}</uuid>"
+            f"<memory>1024</memory><os><type>hvm</type></os></domain>"
+            for domain in running
+        )
+        node.write_text(f"<node>{domains}</node>")
+        self.connection = libvirt.open(f"test://{node}")
+        self.connection.defineXML(
+            f"<domain type='test'><name>{SHUT_OFF}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+        )
+
+    def run(self, *argv):
+        """Run main(); what the user sees, as one text: status, stdout, stderr."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = cli.main(
+                    argv,
+                    connection=self.connection,
+                    counter=lambda thread_filter: SetCounter(self, thread_filter),
+                    root=self.root,
+                )
+            except errors.ExitStatError as error:
+                status = error.status
+                err.write(f"virt-exitstat: {error}\nhint: {error.hint}\n")
+        assert (self.opened, self.attached) == (0, 0), "something is left attached"
+        return f"status {status.value} {status.name}\n--- stdout\n{out.getvalue()}--- stderr\n{err.getvalue()}"

@@ -1,0 +1,35 @@
+"""Run virsh and the tool on this machine; describe domains to start here."""
+
+import subprocess
+import uuid
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+URI = "qemu:///system"
+
+
+def virsh(*arguments, uri=URI, check=True):
+    """Run virsh, return what it prints."""
+    done = subprocess.run(["virsh", "-q", "-c", uri, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return done.stdout
+
+
+def tool(*arguments, **options):
+    """Run virt-exitstat from the checkout as a user would."""
+    return subprocess.run(
+        [CHECKOUT / "virt-exitstat", *arguments], capture_output=True, text=True, check=False, **options
+    )
+
+
+def domain_xml(name, vcpus, most):
+    """A domain without disks: its firmware finds nothing to boot, which is all that --list needs."""
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;")
+    return f"""
+        <domain type='kvm'>
+          <name>{escaped}</name><uuid>{uuid.uuid4()}</uuid><memory unit='MiB'>64</memory>
+          <vcpu current='{vcpus}'>{most}</vcpu>
+          <os><type arch='x86_64' machine='pc'>hvm</type></os>
+          <features><acpi/><apic/></features>
+          <devices><memballoon model='none'/></devices>
+        </domain>"""

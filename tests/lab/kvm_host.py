@@ -1,0 +1,103 @@
+"""Run the tool in the lab beside its second witnesses: KVM's own counters, by debugfs and by libvirt."""
+
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def virsh(*arguments):
+    """Run virsh, return what it prints."""
+    return subprocess.run(["virsh", "-q", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def tool(*arguments, **options):
+    """Run virt-exitstat to its end."""
+    options = {"capture_output": True, "text": True, "check": False, **options}
+    return subprocess.run([CHECKOUT / "virt-exitstat", *arguments], **options)
+
+
+def wait_until(true, what):
+    """Poll a condition; the limit only ends a test that would hang."""
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain until {what}")
+
+
+def programs_loaded():
+    """The kernel's list of loaded BPF programs that are ours."""
+    return re.findall(r"name count_exit", subprocess.run(["bpftool", "prog"], capture_output=True, text=True).stdout)
+
+
+class Witness:
+    """KVM's own exit counters of a domain."""
+
+    def __init__(self, name):
+        self.name = name
+        (self._debugfs,) = Path("/sys/kernel/debug/kvm").glob(
+            Path(f"/run/libvirt/qemu/{name}.pid").read_text().strip() + "-*"
+        )
+
+    def exits(self):
+        """Of the whole domain, by debugfs."""
+        return int((self._debugfs / "exits").read_text())
+
+    def halts(self):
+        """HLT exits of the whole domain, by debugfs."""
+        return int((self._debugfs / "halt_exits").read_text())
+
+    def exits_by_vcpu(self):
+        """{vCPU: exits}, by libvirt."""
+        stats = virsh("domstats", "--vcpu", self.name)
+        return {int(n): int(count) for n, count in re.findall(r"vcpu\.(\d+)\.exits\.sum=(\d+)", stats)}
+
+
+class Run:
+    """A virt-exitstat that counts: started and attached when made, its report read when stopped."""
+
+    def __init__(self, *arguments):
+        self._process = subprocess.Popen(
+            [CHECKOUT / "virt-exitstat", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.ready_line = self._process.stderr.readline()
+        assert self.ready_line.startswith("counting exits of "), self.ready_line + self._process.stderr.read()
+
+    def stop(self, how=signal.SIGINT):
+        """End it by a signal; the report as {heading: {reason: count}}, the total among the reasons."""
+        self._process.send_signal(how)
+        return self.finish()
+
+    def finish(self):
+        """Wait for its end; the report as {heading: {reason: count}}."""
+        self.text, errors = self._process.communicate()
+        assert (self._process.returncode, errors) == (0, "")
+        return parse_report(self.text)
+
+
+def parse_report(text):
+    """{heading: {reason: count, .., "total": count}}; a heading is what stands before the measured seconds."""
+    tables = {}
+    for part in text.strip().split("\n\n"):
+        header, columns, *rows = part.splitlines()
+        assert columns.split() == ["reason", "count", "per", "second", "share"]
+        heading = re.fullmatch(r"(.*), \d+\.\d{3} s(, ended while counting)?", header)
+        assert heading, header
+        tables[heading.group(1)] = {row.split()[0]: int(row.split()[1]) for row in rows}
+    for table in tables.values():
+        assert table["total"] == sum(count for reason, count in table.items() if reason != "total")
+    return tables
+
+
+def work_for(witnesses, exits=3000):
+    """Resume suspended domains, let each take some exits, suspend them again."""
+    goals = {witness: witness.exits() + exits for witness in witnesses}
+    for witness in witnesses:
+        virsh("resume", witness.name)
+    wait_until(lambda: all(witness.exits() > goal for witness, goal in goals.items()), f"{exits} exits are taken")
+    for witness in witnesses:
+        virsh("suspend", witness.name)

@@ -1,0 +1,138 @@
+"""Every exit is counted: totals equal KVM's own counters, to the last one."""
+
+import signal
+import subprocess
+
+from kvm_host import CHECKOUT, Run, programs_loaded, tool, virsh, wait_until, work_for
+
+
+def test_a_domains_total_equals_kvms_own_counter(suspended):
+    (guest01,) = suspended("guest01")
+    by_kvm, by_libvirt = guest01.exits(), sum(guest01.exits_by_vcpu().values())
+    run = Run("guest01")
+    work_for([guest01])
+    report = run.stop()
+    total = report["guest01: vCPUs 0-1"]["total"]
+    assert total == guest01.exits() - by_kvm
+    assert total == sum(guest01.exits_by_vcpu().values()) - by_libvirt
+
+
+def test_one_vcpus_total_equals_libvirts_counter_of_that_vcpu(suspended):
+    (guest01,) = suspended("guest01")
+    before = guest01.exits_by_vcpu()
+    runs = {vcpu: Run("guest01", "--vcpu", str(vcpu)) for vcpu in (0, 1)}
+    work_for([guest01])
+    after = guest01.exits_by_vcpu()
+    for vcpu, run in runs.items():
+        ((heading, table),) = run.stop().items()
+        assert (heading, table["total"]) == (f"guest01: vCPU {vcpu}", after[vcpu] - before[vcpu])
+
+
+def test_per_vcpu_tables_each_equal_libvirts_counter(suspended):
+    (guest01,) = suspended("guest01")
+    before = guest01.exits_by_vcpu()
+    run = Run("guest01", "--per-vcpu")
+    work_for([guest01])
+    report, after = run.stop(), guest01.exits_by_vcpu()
+    assert {heading: table["total"] for heading, table in report.items()} == {
+        f"guest01: vCPU {vcpu}": after[vcpu] - before[vcpu] for vcpu in (0, 1)
+    }
+
+
+def test_two_domains_at_once_do_not_mix(suspended):
+    witnesses = suspended("guest01", "guest02")
+    before = [witness.exits() for witness in witnesses]
+    run = Run()
+    work_for(witnesses)
+    report = run.stop()
+    totals = [report["guest01: vCPUs 0-1"]["total"], report["guest02: vCPU 0"]["total"]]
+    assert totals == [witness.exits() - count for witness, count in zip(witnesses, before)]
+
+
+def test_a_domain_that_is_not_asked_for_is_not_counted(suspended):
+    guest01, guest02 = suspended("guest01", "guest02")
+    before = guest02.exits()
+    run = Run("guest02")
+    work_for([guest01])
+    work_for([guest02])
+    ((_, table),) = run.stop().items()
+    assert table["total"] == guest02.exits() - before
+
+
+def test_exactly_23000_cpuids_are_exactly_23000(cpuid_domain):
+    before = cpuid_domain.exits()
+    run = Run("cpuid")
+    virsh("resume", "cpuid")
+    wait_until(lambda: cpuid_domain.halts() == 1, "the guest has halted")
+    virsh("suspend", "cpuid")
+    (table,) = run.stop().values()
+    assert (table["CPUID"], table["HLT"]) == (23000, 1)
+    assert table["total"] == cpuid_domain.exits() - before
+
+
+def test_a_domain_destroyed_while_counting_still_gets_its_report(cpuid_domain):
+    run = Run("cpuid", "--per-vcpu")
+    virsh("resume", "cpuid")
+    wait_until(lambda: cpuid_domain.halts() == 1, "the guest has halted")
+    virsh("destroy", "cpuid")
+    report = run.stop()
+    assert report["cpuid: vCPU 0"]["CPUID"] == 23000
+    assert ", ended while counting\n" in run.text
+
+
+def test_pid_and_tid_count_what_the_domain_counts(cpuid_domain):
+    pid, vcpu, tid = tool("--list", "cpuid").stdout.split()[-3:]
+    runs = [Run("--pid", pid), Run("--pid", pid, "--vcpu", vcpu), Run("--tid", tid), Run("--pid", "all"), Run("cpuid")]
+    virsh("resume", "cpuid")
+    wait_until(lambda: cpuid_domain.halts() == 1, "the guest has halted")
+    virsh("suspend", "cpuid")
+    reports = [run.stop() for run in runs]
+    tables = [report.get(f"pid {pid}: vCPU 0") or report["cpuid: vCPU 0"] for report in reports]
+    assert tables == [tables[-1]] * len(runs)
+    assert tables[0]["CPUID"] == 23000
+    # `--pid all` has counted the others as well.
+    assert len(reports[3]) == 3
+
+
+def test_a_vcpu_plugged_in_while_counting_is_counted_and_named(suspended):
+    (guest02,) = suspended("guest02")
+    before = guest02.exits_by_vcpu()
+    run = Run("guest02", "--per-vcpu")
+    virsh("resume", "guest02")
+    virsh("setvcpus", "guest02", "2", "--live")
+    wait_until(lambda: guest02.exits_by_vcpu().get(1, 0) > 1000, "vCPU 1 works")
+    virsh("suspend", "guest02")
+    report, after = run.stop(), guest02.exits_by_vcpu()
+    assert {heading: table["total"] for heading, table in report.items()} == {
+        "guest02: vCPU 0": after[0] - before[0],
+        "guest02: vCPU 1": after[1],
+    }
+
+
+def test_sigterm_ends_a_count_with_its_report():
+    assert Run("guest01").stop(signal.SIGTERM)["guest01: vCPUs 0-1"]["total"] > 0
+
+
+def test_a_duration_ends_a_count_by_itself():
+    done = tool("guest01", "--vcpu", "0", "1")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "counting exits of guest01 vCPU 0 for 1 s, Ctrl-C to stop\n",
+    )
+    assert done.stdout.startswith("guest01: vCPU 0, 1.")
+
+
+def test_a_killed_tool_leaves_nothing_attached():
+    run = Run("guest01")
+    assert len(programs_loaded()) == 1
+    run._process.kill()
+    run._process.communicate()
+    wait_until(lambda: not programs_loaded(), "the kernel has removed the program")
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    command = "./virt-exitstat guest01 0.2 | head -c 1"
+    done = subprocess.run(["bash", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.stdout == "g"
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert not programs_loaded()
