@@ -1,12 +1,10 @@
 """A host made of files: /proc, /run and /sys below a temporary directory."""
 
 import shutil
-from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from virt_exitstat.targets import Domain
 
-DATA = Path(__file__).parent / "data"
 GUEST01 = Domain("guest01", "ed976740-be30-475d-ada2-37b68f7d76ed", 1)
 GUEST02 = Domain("guest02", "866ed94c-0a4f-4e6a-9a5d-3abcc3bafb0f", 2)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ def _find_isa(root: Path) -> Isa:
                 "enable virtualization in the firmware, or nested virtualization if this host is itself a guest",
             )
     raise ExitStatError(
-        f"unsupported architecture {platform.machine()}",
+        "unsupported architecture: /proc/cpuinfo shows no x86 CPU",
         "virt-exitstat knows the exit reasons of x86-64 with VMX (Intel) or SVM (AMD)",
     )
 

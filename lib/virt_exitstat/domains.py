@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .errors import ExitStatError, NotFoundError
+from .options import DEFAULT_URI
 from .render import escape
 from .targets import Domain
-
-DEFAULT_URI = "qemu:///system"
 
 
 def open_connection(uri: str | None = None) -> Any:

@@ -23,7 +23,7 @@ def render_report(report: Report, *, per_vcpu: bool) -> str:
         else:
             parts.append(f"{_header_of_target(target, report.seconds)}\n{_render_table(target.table)}")
     if report.lost:
-        parts.append(f"lost: {report.lost} exits were seen but could not be stored; they are in no table above")
+        parts.append(f"lost: {report.lost} exits could not be stored and are in no table above")
     return "\n\n".join(parts)
 
 
@@ -33,9 +33,11 @@ def render_list(targets: Targets) -> str:
     for target in targets.targets:
         domain = target.domain
         known = [escape(domain.name), str(domain.id), domain.uuid] if domain else [target.label, "-", "-"]
-        threads = [(str(vcpu.number), vcpu.tid) for vcpu in sorted(target.vcpus)]
-        threads += [("-", tid) for tid in sorted(target.tids or ()) if tid not in {vcpu.tid for vcpu in target.vcpus}]
-        rows += [[*known, str(target.pid), number, str(tid)] for number, tid in threads]
+        threads = [(str(vcpu.number), str(vcpu.tid)) for vcpu in sorted(target.vcpus)]
+        threads += [
+            ("-", str(tid)) for tid in sorted(target.tids or ()) if tid not in {vcpu.tid for vcpu in target.vcpus}
+        ]
+        rows += [[*known, str(target.pid), number, tid] for number, tid in threads or [("-", "-")]]
     return _tabulate(rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3)
 
 
@@ -82,6 +84,9 @@ def import_tabulate() -> Any:
 def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
     tabulate = import_tabulate()
     tabulate.MIN_PADDING = 0  # columns stand two spaces apart, under wide headers too
+    tabulate.PRESERVE_WHITESPACE = True  # a domain's name may begin with a space
+    if not rows:  # tabulate 0.8 and 0.9 stumble over an alignment without rows
+        return "  ".join(headers)
     # Numbers come as text, ready to print: tabulate must not parse a domain named 0x10 or 1e5.
     text: str = tabulate.tabulate(rows, headers=headers, tablefmt="plain", colalign=alignment, disable_numparse=True)
     return text

@@ -40,9 +40,13 @@ def resolve_process(pid: int, root: Path) -> Target:
         if not is_running(pid, root):
             raise NotFoundError(f"no process with pid {pid}", "'virt-exitstat --list' shows the domains' pids")
         raise NotKvmError(
-            f"process {pid} ({_comm(root / 'proc' / str(pid))}) is not a KVM process",
+            f"process {pid} ({escape(_comm(root / 'proc' / str(pid)))}) is not a KVM process",
             "'virt-exitstat --list' shows the domains' pids",
         )
+    # /proc/TID is there for every thread, though no listing shows it.
+    owner = _process_of_thread(pid, root)
+    if owner != pid:
+        raise NotFoundError(f"{pid} is a thread of process {owner}", f"give '--tid {pid}', or '--pid {owner}'")
     return Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root))
 
 
@@ -109,7 +113,7 @@ def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
             f"libvirt has no record of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
             "run virt-exitstat where libvirt's daemon runs, not in a container beside it",
         )
-    if not text.strip().isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}\s*", text):
         raise StaleRecordError(f"{escape(str(record))} does not hold a pid", _REWRITE)
     pid = int(text)
     _check_uuid(pid, domain, record, root)
@@ -190,10 +194,16 @@ def _process_of_thread(tid: int, root: Path) -> int:
 
 def _is_kvm_process(pid: int, root: Path) -> bool:
     try:
-        return any(
-            str(fd.readlink()).startswith("anon_inode:kvm-vm") for fd in (root / "proc" / str(pid) / "fd").iterdir()
-        )
+        descriptors = list((root / "proc" / str(pid) / "fd").iterdir())
     except PermissionError:
         raise ExitStatError(f"permission denied looking at process {pid}", "run as root") from None
     except OSError:
         return False  # no such process, or it ended while we looked
+    return any(_link_target(descriptor).startswith("anon_inode:kvm-vm") for descriptor in descriptors)
+
+
+def _link_target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""  # closed while we looked

@@ -1,0 +1,149 @@
+"""What can drift: doors, names, sizes, formatting, types, completions."""
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[2]
+MODULES = sorted((TREE / "lib/virt_exitstat").glob("*.py"))
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=[module.name for module in MODULES])
+
+
+def imports(tree):
+    """The top-level names of what a module imports, in whatever way."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Call) and called(node) in ("import_module", "__import__"):
+            # The name is a literal, or this test could not tell.
+            yield ast.literal_eval(node.args[0]).partition(".")[0]
+
+
+def called(call):
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+
+
+def parse(module):
+    return ast.parse(module.read_text())
+
+
+def run(*command):
+    """Run a tool in the tree; its output is the failure's message."""
+    done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def find_tool(name):
+    found = shutil.which(name, path=os.pathsep.join([str(TREE / ".venv/bin"), os.environ.get("PATH", os.defpath)]))
+    if not found:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(
+            f"no {name} in .venv/bin or PATH: install it with 'python3 -m venv .venv; .venv/bin/pip install {name}'"
+        )
+    return found
+
+
+# -- the code --
+
+
+@pytest.mark.parametrize(
+    ("package", "door"), [("libvirt", "domains.py"), ("bcc", "exit_counter.py"), ("tabulate", "render.py")]
+)
+def test_each_foreign_package_has_one_door(package, door):
+    assert [module.name for module in MODULES if package in imports(parse(module))] == [door]
+
+
+def test_all_else_that_is_imported_is_pythons_own():
+    names = {name for module in MODULES for name in imports(parse(module))} - {"libvirt", "bcc", "tabulate"}
+    assert "argparse" in names
+    assert [name for name in sorted(names) if not is_pythons_own(name)] == []
+
+
+def is_pythons_own(name):
+    # sys.stdlib_module_names came with Python 3.10.
+    spec = importlib.util.find_spec(name)
+    return bool(spec) and not {"dist-packages", "site-packages"} & set(Path(spec.origin or "").parts)
+
+
+@every_module
+def test_only_cli_exits(module):
+    tree = parse(module)
+    exits = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and called(node) in ("exit", "_exit", "quit")
+    ]
+    exits += [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "SystemExit"]
+    assert bool(exits) == (module.name == "cli.py"), f"{module.name}: lines {exits}"
+
+
+@every_module
+def test_modules_fit_in_the_head(module):
+    assert len(module.read_text().splitlines()) <= 250
+
+
+@every_module
+def test_every_module_says_what_it_is(module):
+    docstring = ast.get_docstring(parse(module))
+    assert docstring
+    assert docstring.splitlines()[0].endswith(".")
+
+
+def test_no_module_is_a_drawer():
+    stems = {path.stem for part in ("lib", "tests") for path in (TREE / part).rglob("*.py")}
+    assert "cli" in stems
+    assert stems & {"utils", "util", "common", "helpers", "helper", "misc"} == set()
+
+
+# -- tools --
+
+
+def test_the_tree_is_formatted():
+    run(find_tool("ruff"), "format", "--check", ".")
+
+
+def test_the_linter_has_nothing_to_say():
+    run(find_tool("ruff"), "check", ".")
+
+
+def test_types_are_right():
+    run(find_tool("mypy"))
+
+
+# -- what must move together --
+
+
+def options_of_help():
+    text = run(sys.executable, str(TREE / "virt-exitstat"), "--help")
+    # An option's line has two spaces before it; the examples are no option lines.
+    lines = re.findall(r"^  (-.*?)(?:  .*)?$", text, re.MULTILINE)
+    return sorted({option for line in lines for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line)})
+
+
+def test_help_shows_the_options():
+    # A second witness for the test below, which would be content with no option at all.
+    assert {"-h", "--help", "-d", "--domain", "--vcpu", "-a", "--per-vcpu", "--list", "--version"} <= set(
+        options_of_help()
+    )
+
+
+def test_bash_completes_exactly_the_options():
+    script = """
+        source completions/virt-exitstat
+        COMP_WORDS=(virt-exitstat -) COMP_CWORD=1 COMP_LINE='virt-exitstat -' COMP_POINT=15
+        function=$(complete -p virt-exitstat) function=${function##*-F }
+        ${function%% *} virt-exitstat - virt-exitstat
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    assert sorted(run("bash", "-c", script).split()) == options_of_help()

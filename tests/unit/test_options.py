@@ -1,0 +1,220 @@
+"""cli.parse_options: the command line as a value, by its form alone."""
+
+import pytest
+from refusals import refuses
+
+from virt_exitstat.errors import UsageError
+from virt_exitstat.options import Options, parse_options
+
+
+def parse(line):
+    return parse_options(line.split())
+
+
+def test_nothing_given_means_everything_until_ctrl_c():
+    assert parse("") == Options()
+
+
+# -- DURATION --
+
+
+@pytest.mark.parametrize(
+    ("line", "domains", "duration_s"),
+    [
+        ("guest01", ("guest01",), None),
+        ("guest01 10", ("guest01",), 10),
+        ("10", (), 10),
+        ("3 10", ("3",), 10),
+        ("10 guest01", ("10", "guest01"), None),
+        ("guest01 guest02 0.5", ("guest01", "guest02"), 0.5),
+        ("guest01 .5", ("guest01",), 0.5),
+        ("guest01 5.", ("guest01",), 5),
+        ("guest01 +5", ("guest01",), 5),
+        ("guest01 010", ("guest01",), 10),
+        ("guest01 0.001", ("guest01",), 0.001),
+        ("guest01 1000000000", ("guest01",), 1e9),
+        ("-d 42", ("42",), None),
+        ("-d 42 10", ("42",), 10),
+        ("--domain=42 10", ("42",), 10),
+        ("guest01 -d 42", ("guest01", "42"), None),
+        ("-d 1 -d 2 guest01 3", ("guest01", "1", "2"), 3),
+    ],
+)
+def test_the_last_word_is_the_duration_if_it_is_a_number(line, domains, duration_s):
+    options = parse(line)
+    assert (options.domains, options.duration_s) == (domains, duration_s)
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "infinity", "1e9", "1e3", "0x10", "10s", "1_0", "1,5", "10.0.0.1"])
+def test_what_float_would_take_beyond_plain_numbers_is_a_domain(word):
+    assert parse(word) == Options(domains=(word,))
+
+
+def test_digits_of_another_script_are_a_name():
+    word = "\u0661\u0660"
+    assert parse(word) == Options(domains=(word,))
+
+
+@pytest.mark.parametrize("word", ["0", "0.0", "-0", "-5", "-0.5", "-.5", "1000000001", "1000000000.5", "9" * 400])
+def test_a_duration_out_of_range_is_refused(word):
+    with refuses(UsageError, f"DURATION is {word},") as caught:
+        parse(f"guest01 {word}")
+    assert f"-d {word}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "guest01 --vcpu 0 10",
+        "--vcpu 0 guest01 10",
+        "guest01 10 --vcpu 0",
+        "--vcpu=0 guest01 10",
+        "-d guest01 --vcpu 0 10",
+    ],
+)
+def test_options_may_stand_anywhere(line):
+    assert parse(line) == Options(domains=("guest01",), vcpus=frozenset({0}), duration_s=10)
+
+
+def test_a_word_keeps_its_spaces():
+    assert parse_options(["two words", "10"]) == Options(domains=("two words",), duration_s=10)
+
+
+def test_a_number_with_a_newline_is_no_number():
+    assert parse_options(["10\n"]) == Options(domains=("10\n",))
+
+
+def test_a_domain_may_begin_with_a_dash():
+    assert parse("--domain=-weird 5") == Options(domains=("-weird",), duration_s=5)
+
+
+# -- --vcpu --
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("0", {0}),
+        ("10", {10}),
+        ("0,2-5", {0, 2, 3, 4, 5}),
+        ("2-2", {2}),
+        ("0-3,2-5,4", {0, 1, 2, 3, 4, 5}),
+        ("5,0", {0, 5}),
+        ("0, 2", {0, 2}),
+        ("00,1", {0, 1}),
+        ("65535", {65535}),
+        ("0-287", set(range(288))),
+    ],
+)
+def test_a_vcpu_list_is_numbers_and_ranges(text, numbers):
+    assert parse_options(["guest01", "--vcpu", text]).vcpus == frozenset(numbers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "-1", ",", "0,", ",0", "0,,1", "1-", "1-2-3", "0;1", "1.5", "0x1", "all", "+1", "²", "\u0661", "\x1b[2J"],
+)
+def test_what_is_no_vcpu_list_is_refused(text):
+    with refuses(UsageError, "is no vCPU number"):
+        parse_options(["guest01", f"--vcpu={text}"])
+
+
+def test_a_backward_range_is_refused_and_turned_round():
+    with refuses(UsageError, "3-1 runs backwards") as caught:
+        parse("guest01 --vcpu 0,3-1")
+    assert "1-3" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["65536", "0-65536"])
+def test_a_vcpu_that_no_domain_has_is_refused(text):
+    with refuses(UsageError, f"no domain has a vCPU {text.rpartition('-')[2]}"):
+        parse(f"guest01 --vcpu {text}")
+
+
+def test_a_vcpu_of_5000_digits_is_refused():
+    with refuses(UsageError, "vCPU"):
+        parse("guest01 --vcpu " + "9" * 5000)
+
+
+# -- --pid, --tid --
+
+
+@pytest.mark.parametrize(
+    ("line", "pids", "everything"),
+    [
+        ("--pid 4242", (4242,), False),
+        ("-p 1,2", (1, 2), False),
+        ("-p 1 --pid 2", (1, 2), False),
+        ("-p 4194304", (4194304,), False),
+        ("-p all", (), True),
+    ],
+)
+def test_pids(line, pids, everything):
+    options = parse(f"{line} 10")
+    assert options == Options(pids=pids, all_processes=everything, duration_s=10)
+
+
+@pytest.mark.parametrize(
+    ("line", "tids"),
+    [("--tid 7", (7,)), ("-t 7,8,9", (7, 8, 9)), ("-t 7 -t 8,9", (7, 8, 9)), ("-t 4194304", (4194304,))],
+)
+def test_tids(line, tids):
+    assert parse(line) == Options(tids=tids)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "x", "1,", ",1", "1 2", "4194305", "9" * 5000, "1.0", "0x10", "²", "\x1b"]
+)
+@pytest.mark.parametrize(("option", "kind"), [("--pid", "process"), ("--tid", "thread")])
+def test_what_is_no_id_is_refused(option, kind, text):
+    with refuses(UsageError, f"{option}: ", f"is no id of a {kind}"):
+        parse_options([f"{option}={text}"])
+
+
+def test_all_threads_cannot_be_asked_for():
+    with refuses(UsageError, "'all' is no id of a thread"):
+        parse("--tid all")
+
+
+# -- what goes together --
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["guest01 --pid 1", "guest01 --tid 1", "--pid 1 --tid 2", "-d 42 --pid all", "--pid all --tid 1", "a -p 1 -t 2 10"],
+)
+def test_domains_pids_and_tids_exclude_each_other(line):
+    with refuses(UsageError, "domains, --pid and --tid exclude each other"):
+        parse(line)
+
+
+def test_a_vcpu_of_a_thread_makes_no_sense():
+    with refuses(UsageError, "--vcpu and --tid exclude each other"):
+        parse("--tid 7 --vcpu 0")
+
+
+def test_a_vcpu_of_a_process_does():
+    assert parse("--pid 4242 --vcpu 0 10") == Options(pids=(4242,), vcpus=frozenset({0}), duration_s=10)
+
+
+@pytest.mark.parametrize("line", ["--per", "--no-such-option", "--vcpu", "-d", "--pid", "--list=yes", "-1e9"])
+def test_what_argparse_refuses_is_one_of_our_errors(line):
+    with refuses(UsageError) as caught:
+        parse(line)
+    assert "--help" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("--list", Options(list=True)),
+        ("-a", Options(per_vcpu=True)),
+        ("--per-vcpu", Options(per_vcpu=True)),
+        ("--debug", Options(debug=True)),
+        ("-c qemu:///session", Options(uri="qemu:///session")),
+        ("--connect qemu:///session", Options(uri="qemu:///session")),
+        ("--complete-domains", Options(complete=True)),
+    ],
+)
+def test_plain_options(line, options):
+    assert parse(line) == options
