@@ -25,6 +25,10 @@ from .targets import Target, Targets, ThreadFilter, describe_vcpus
 def run_cli() -> NoReturn:
     """Run with this process's arguments, report errors the way users read them, and exit."""
     debug = "--debug" in sys.argv[1:]
+    # Outside of counting, where signals are held back, Ctrl-C ends us as it ends any program, also while libvirt does
+    # not answer or clang compiles: Python's handler would wait for them. One that is ignored (nohup) stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         if sys.stdout is None:
             raise ExitStatError("standard output is closed", "let it go to a terminal, a file or a pipe")
@@ -39,8 +43,6 @@ def run_cli() -> NoReturn:
     except BrokenPipeError:
         # The reader (`| head`) has seen enough.
         status = ExitStatus.FAILURE
-    except KeyboardInterrupt:
-        status = ExitStatus.INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -15,8 +15,6 @@ class ExitStatus(enum.IntEnum):
     USAGE = 2
     #: What the command line names is not there: no such domain, vCPU, process or thread.
     NOT_FOUND = 3
-    #: Ctrl-C before counting began; 128 + SIGINT, as a shell reports it.
-    INTERRUPTED = 130
 
 
 class ExitStatError(Exception):

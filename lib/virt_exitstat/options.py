@@ -18,7 +18,7 @@ DEFAULT_URI = "qemu:///system"
 
 _EXAMPLES = """\
 examples:
-  virt-exitstat guest01                 count until Ctrl-C, then show all vCPUs as one
+  virt-exitstat guest01                 until Ctrl-C, then all vCPUs as one
   virt-exitstat guest01 10              count for 10 seconds
   virt-exitstat guest01 --vcpu 0 10     vCPU 0 only
   virt-exitstat guest01 --per-vcpu 10   a table for each vCPU
@@ -60,7 +60,7 @@ def parse_options(argv: Sequence[str]) -> Options:
     parser = _Parser(
         prog="virt-exitstat",
         usage="%(prog)s [options] [DOMAIN ...] [DURATION]",
-        description="Count the KVM exits that libvirt domains take, by exit reason, per domain or per vCPU.",
+        description="Count the KVM exits of libvirt domains by reason, per domain or per vCPU.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -1,0 +1,98 @@
+"""The launcher as a process: run from the checkout, by a link, installed; and its ways out."""
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LAUNCHER = CHECKOUT / "virt-exitstat"
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_ends_with_examples():
+    done = run(LAUNCHER, "--help")
+    assert done.returncode == 0
+    assert "virt-exitstat guest01 --vcpu 0 10 " in done.stdout.partition("examples:")[2]
+    assert max(map(len, done.stdout.splitlines())) < 80
+
+
+def test_it_runs_by_a_link_from_anywhere(tmp_path):
+    (tmp_path / "exits").symlink_to(LAUNCHER)
+    assert run(tmp_path / "exits", "--version", cwd="/").stdout == run(LAUNCHER, "--version").stdout != ""
+
+
+def test_it_runs_installed_and_uninstall_leaves_nothing(tmp_path):
+    where = [f"DESTDIR={tmp_path}", "PREFIX=/usr"]
+    assert run("make", "-s", "-C", CHECKOUT, "install", *where).returncode == 0
+    assert run(tmp_path / "usr/bin/virt-exitstat", "--version", cwd="/").stdout == run(LAUNCHER, "--version").stdout
+    installed = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"exitstat.bpf.c", "cli.py", "virt-exitstat"} <= installed
+    assert run("make", "-s", "-C", CHECKOUT, "uninstall", *where).returncode == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_wrong_option_is_one_line_and_a_hint():
+    done = run(LAUNCHER, "--frobnicate")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "virt-exitstat: unrecognized arguments: --frobnicate",
+        "hint: 'virt-exitstat --help' shows the options and examples",
+    ]
+
+
+def test_debug_shows_the_traceback_too():
+    done = run(LAUNCHER, "--debug", "--vcpu", "x")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr and "\nvirt-exitstat: --vcpu: 'x' is no vCPU number\nhint: " in done.stderr
+
+
+def test_a_closed_stdout_is_said():
+    done = run("sh", "-c", f"{LAUNCHER} --list >&-")
+    assert done.returncode == 1
+    assert done.stderr.startswith("virt-exitstat: standard output is closed\nhint: ")
+
+
+@pytest.mark.parametrize("uri", ["qemu+ssh://root@host9/system", "qemu://host9/system", "qemu+tcp://host9/system"])
+def test_another_hosts_uri_is_refused_with_what_to_do(uri):
+    done = run(LAUNCHER, "-c", uri, "--list")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"'{uri}' is on another host" in done.stderr
+    assert "hint: run virt-exitstat on that host, for instance: ssh host9 " in done.stderr
+
+
+@pytest.mark.parametrize("uri", ["lxc:///", "xen:///system", "test:///default", "nonsense"])
+def test_another_hypervisors_uri_is_refused(uri):
+    done = run(LAUNCHER, "-c", uri, "--list")
+    assert done.returncode == 1
+    assert f"'{uri}' is no URI of libvirt's QEMU driver\nhint: " in done.stderr
+
+
+def test_a_daemon_that_does_not_answer_is_said(tmp_path):
+    done = run(LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/none", "--list")
+    assert done.returncode == 1
+    assert (
+        "its daemon is not running" in done.stderr and "hint: start it with 'systemctl start libvirtd'" in done.stderr
+    )
+
+
+def test_completion_is_silent_when_libvirt_does_not_answer(tmp_path):
+    done = run(LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/none", "--complete-domains")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_ctrl_c_ends_a_connection_that_does_not_answer(tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "sock"))
+        silent.listen()
+        command = [LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/sock", "--list"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        silent.accept()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+    assert process.returncode == -signal.SIGINT
