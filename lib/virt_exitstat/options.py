@@ -24,7 +24,7 @@ examples:
   virt-exitstat guest01 --per-vcpu 10   a table for each vCPU
   virt-exitstat 10                      every running domain
   virt-exitstat -d 42 10                the domain that is named 42
-  virt-exitstat --list                  their processes and threads; no counting
+  virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
 """
