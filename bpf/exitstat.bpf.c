@@ -4,22 +4,36 @@
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
  *   THREADS         rows there are, one for each thread that can be counted
- *   SLOTS           counters in a row (ReasonTable.slots), a multiple of 8: rows don't share cache lines
+ *   SLOTS           counters in a row (ReasonTable.slots); one more word makes whole cache lines, so rows share none
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
- *   REASON_OFFSET   where the reason lies in the tracepoint's record (AttachPlan.reason_offset)
+ *   REASON_IN       where the reason is: in the tracepoint's record, a raw argument, the vCPU (attach_plan.ReasonIn)
+ *   OFFSET_0, _1    the offsets that go with it (AttachPlan.offsets)
  */
 
 // No header of ours: bcc brings u32, u64 and the map macros along.
 
-// A thread's identity and its row in one word, so that it can't tear: tgid 22 bits, tid 22 bits, row 20 bits.
+// A thread's identity and its row in one word, so that it can't tear: tid 22 bits, tgid 22 bits, row 20 bits.
 // 22 bits hold every pid: PID_MAX_LIMIT is 4 * 1024 * 1024 (include/linux/threads.h).
 #define ROW_BITS 20
 #define ROW_MASK ((1ULL << ROW_BITS) - 1)
 #define ROW_SKIPPED ROW_MASK        // cached for threads that the filter skips
-#define ROW_NONE (ROW_MASK - 1)     // wanted, but all rows are taken; never cached
+
+// As bcc's bpf_probe_read_kernel, but long as in the kernel: the result needs no narrowing.
+static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel;
+
+// Values of REASON_IN.
+#define RECORD 0
+#define ARGUMENT 1
+#define VCPU 2
+#define VCPU_POINTER 3
+
+// Why an exit is lost: the keys of `lost`.
+#define NO_ROW 0
+#define NO_REASON 1
 
 struct row {
+    u64 identity;       // whose row it is; 0 when it is free
     u64 count[SLOTS];
 };
 
@@ -29,110 +43,152 @@ struct unslotted_reason {
 };
 
 // row -> counts of one thread. Only that thread writes it (kvm_exit fires in its own context), so ++ loses nothing;
-// user space may read at any time. Each counter only grows.
-BPF_TABLE("array", u32, struct row, rows, THREADS);
+// user space maps it and may read at any time. Each counter only grows.
+BPF_F_TABLE("array", u32, struct row, rows, THREADS, BPF_F_MMAPABLE);
 
-// 0 -> identity | row of who exited last on this CPU. Only programs on this CPU read and write it. 0 is nobody.
+// 0 -> identity | row of who exited last on this CPU. Only programs on this CPU write it, and user space, which clears
+// it when a row is taken back. 0 is nobody.
 BPF_TABLE("percpu_array", u32, u64, cache, 1);
 
-// identity -> row. Written by the thread itself when it is first seen; read on cache misses and by user space.
+// identity -> row. Written by the thread itself when it is first seen; read on cache misses. User space deletes.
 BPF_TABLE("hash", u64, u32, row_of, THREADS);
 
-// Unused rows. Filled by user space before attaching, popped here.
+// Unused rows. Filled by user space, popped here.
 BPF_QUEUE(free_rows, u32, THREADS);
 
 // Exits whose reason has no slot. Only the thread itself writes its keys.
-BPF_TABLE("hash", struct unslotted_reason, u64, unslotted, 1024);
+BPF_TABLE("hash", struct unslotted_reason, u64, unslotted, 256);
 
-// 0 -> exits that could not be stored, of this CPU.
-BPF_TABLE("percpu_array", u32, u64, lost, 1);
+// NO_ROW, NO_REASON -> exits that could not be stored, of this CPU.
+BPF_TABLE("percpu_array", u32, u64, lost, 2);
 
-static __always_inline u64 row_of_new_thread(u64 identity)
+static __always_inline u64 current_identity(void)
 {
-    u32 row;
+    u64 pid_tgid = bpf_get_current_pid_tgid(), tgid = pid_tgid >> 32;
 
-    if (free_rows.pop(&row))
-        return ROW_NONE;
-    if (row_of.update(&identity, &row)) {
-        free_rows.push(&row, 0);
-        return ROW_NONE;
+    asm volatile("" : "+r"(tgid)); // clang would join the two shifts and mask, which takes an instruction more
+    return pid_tgid << 42 | tgid << ROW_BITS;
+}
+
+// Gives the thread a row of its own. Fails when all are taken.
+static __always_inline int take_row(u64 identity, u32 *row)
+{
+    struct row *counts;
+
+    if (free_rows.pop(row))
+        return -1;
+    if (row_of.update(&identity, row)) {
+        free_rows.push(row, 0);
+        return -1;
     }
-    return row;
+    counts = rows.lookup(row);
+    if (counts)
+        counts->identity = identity;
+    return 0;
 }
 
 // Slow path, taken when another thread exited last on this CPU. Skipped threads are cached too: they pay it once.
-static __always_inline u64 row_of_thread(u32 tgid, u32 tid, u64 identity, u64 *cached)
+static __always_inline int cache_thread(u64 identity, u64 *cached)
 {
-    u64 row;
-    u32 *known;
+    u32 tid = identity >> 42, tgid = identity >> ROW_BITS & 0x3fffff, row = ROW_SKIPPED, *known;
 
-    if (THREAD_FILTER) {
-        row = ROW_SKIPPED;
-    } else {
+    if (!(THREAD_FILTER)) {
         known = row_of.lookup(&identity);
-        row = known ? *known : row_of_new_thread(identity);
-        if (row == ROW_NONE)
-            return row;
+        if (known)
+            row = *known;
+        else if (take_row(identity, &row))
+            return -1;
     }
     *cached = identity | row;
-    return row;
+    return 0;
 }
 
-static __always_inline void count_lost(void)
+static __always_inline void count_lost(u32 why)
 {
-    u32 zero = 0;
-    u64 *n = lost.lookup(&zero);
+    u64 *n = lost.lookup(&why);
 
     if (n)
         (*n)++;
 }
 
-static __always_inline u64 slot_of(u32 reason)
+static __always_inline long read_reason(void *args, u32 *reason)
+{
+#if REASON_IN == RECORD
+    *reason = *(u32 *)(args + OFFSET_0);
+    return 0;
+#elif REASON_IN == ARGUMENT
+    // Reading a third argument makes the kernel refuse to attach this where there are only two, (vcpu, isa).
+    u64 isa = ((u64 *)args)[2];
+
+    asm volatile("" : : "r"(isa));
+    *reason = ((u64 *)args)[0];
+    return 0;
+#elif REASON_IN == VCPU
+    return read_kernel(reason, sizeof(*reason), (void *)((u64 *)args)[0] + OFFSET_0);
+#else
+    void *pointer;
+
+    // A read that fails leaves zeros, and then the second one fails as well.
+    read_kernel(&pointer, sizeof(pointer), (void *)((u64 *)args)[0] + OFFSET_0);
+    return read_kernel(reason, sizeof(*reason), pointer + OFFSET_1);
+#endif
+}
+
+static __always_inline u64 slot_of(u64 reason)
 {
 #define RANGE(first, reasons, slot)                                                                                   \
-    if (reason - (u32)(first) < (reasons))                                                                            \
-        return reason - (u32)(first) + (slot);
+    if (reason - (first) < (reasons))                                                                                 \
+        return reason - (first) + (slot);
     SLOT_RANGES
     return SLOTS;
 }
 
-static __always_inline void count_unslotted(u64 identity, u32 reason)
+static __always_inline void count_unslotted(u32 reason)
 {
-    struct unslotted_reason key = {.identity = identity, .reason = reason};
+    struct unslotted_reason key = {.identity = current_identity(), .reason = reason};
     u64 one = 1, *n = unslotted.lookup(&key);
 
     if (n)
         (*n)++;
     else if (unslotted.update(&key, &one))
-        count_lost();
+        count_lost(NO_REASON);
 }
 
 int count_exit(void *args)
 {
-    u64 pid_tgid = bpf_get_current_pid_tgid(), identity, row;
-    u32 tgid = pid_tgid >> 32, tid = pid_tgid, zero = 0, reason, index;
-    u64 slot, *cached = cache.lookup(&zero);
+    u32 zero = 0, reason, index;
+    u64 slot, row, identity, *cached = cache.lookup(&zero);
     struct row *counts;
 
     if (!cached)
         return 0;
-    identity = (u64)tgid << 42 | (u64)tid << ROW_BITS;
-    row = (*cached & ~ROW_MASK) == identity ? *cached & ROW_MASK : row_of_thread(tgid, tid, identity, cached);
+    // On a hit nothing but the row is left.
+    identity = current_identity();
+    row = *cached ^ identity;
+    if (__builtin_expect(row > ROW_MASK, 0)) {
+        if (cache_thread(identity, cached)) {
+            count_lost(NO_ROW);
+            return 0;
+        }
+        row = *cached & ROW_MASK;
+    }
     if (row == ROW_SKIPPED)
         return 0;
     index = row;
     counts = rows.lookup(&index);
-    if (!counts) {
-        count_lost();
+    if (!counts)
+        return 0;   // no such row: the verifier asks
+    if (read_reason(args, &reason)) {
+        count_lost(NO_REASON);
         return 0;
     }
-    reason = *(u32 *)(args + REASON_OFFSET) & REASON_MASK;
+    reason &= REASON_MASK;
     slot = slot_of(reason);
     // clang has proven that a slot found is below SLOTS and drops the check; the verifier wants to see it.
     asm volatile("" : "+r"(slot));
     if (slot < SLOTS)
         counts->count[slot]++;
     else
-        count_unslotted(identity, reason);
+        count_unslotted(reason);
     return 0;
 }

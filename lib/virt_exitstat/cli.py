@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +15,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import domains, threads
+from .attach_plan import plan_attachment
+from .counter import Counter
 from .errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
-from .exit_counter import Counter, ExitCounter
+from .exit_counter import ExitCounter
 from .options import Options, parse_options
 from .render import escape, import_tabulate, render_list, render_report
 from .report import make_report
 from .snapshot import CountSnapshot
 from .targets import Target, Targets, ThreadFilter, describe_vcpus
+
+#: How often a long count looks for rows to free, in seconds.
+_HOUSEKEEPING_S = 5
 
 
 def run_cli() -> NoReturn:
@@ -79,9 +86,17 @@ def main(
         return ExitStatus.OK
 
     import_tabulate()
-    make_counter = counter or (lambda wanted: ExitCounter(wanted, root=root, debug=options.debug))
+    make_counter = counter or (
+        lambda wanted: ExitCounter(
+            wanted,
+            plan_attachment(root, options.attachment),
+            max_vcpus=options.max_vcpus,
+            root=root,
+            debug=options.debug,
+        )
+    )
     with make_counter(targets.thread_filter()) as counting:
-        delta = _count(counting, targets, options.duration_s)
+        delta = _count(counting, targets, options.duration_s, root)
         ended = [target.pid for target in targets.targets if not threads.is_running(target.pid, root)]
         # vCPUs that were plugged in meanwhile have been counted and are named now.
         known = [
@@ -166,7 +181,7 @@ def _restrict_target(target: Target, numbers: frozenset[int]) -> Target:
     return replace(target, vcpus=chosen, tids=frozenset(vcpu.tid for vcpu in chosen))
 
 
-def _count(counting: Counter, targets: Targets, duration_s: float | None) -> CountSnapshot:
+def _count(counting: Counter, targets: Targets, duration_s: float | None, root: Path) -> CountSnapshot:
     """Count until the time is up or a signal says so; the counts since the start, with the measured time."""
     # Held back, not handled: a signal at any moment from here on ends the wait, and none can fall between attaching
     # and detaching. One that the caller had us ignore (nohup) stays ignored.
@@ -181,10 +196,9 @@ def _count(counting: Counter, targets: Targets, duration_s: float | None) -> Cou
         start = counting.snapshot()
         length = f"for {duration_s:g} s, Ctrl-C to stop" if duration_s else "until Ctrl-C"
         print(f"counting exits of {_describe(targets)} {length}", file=sys.stderr, flush=True)
-        if duration_s is None:
-            signal.sigwait(stop)
-        else:
-            signal.sigtimedwait(stop, duration_s)
+        deadline = math.inf if duration_s is None else time.monotonic() + duration_s
+        while (left := deadline - time.monotonic()) > 0 and not signal.sigtimedwait(stop, min(left, _HOUSEKEEPING_S)):
+            counting.free_rows(lambda thread: not threads.is_running(thread.tgid, root, tid=thread.tid))
         end = counting.snapshot()
         counting.detach()
     finally:

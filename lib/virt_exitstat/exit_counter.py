@@ -5,72 +5,57 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import mmap
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter as Counts
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from .attach_plan import AttachPlan, plan_attachment
+from .attach_plan import Attachment, AttachPlan, AttachPlans
 from .errors import ExitStatError
-from .exit_reasons import ReasonTable
-from .snapshot import CountSnapshot, Thread
+from .kernel_program import find_program, program_macros
+from .prerequisites import check_headers, check_privileges, raise_memory_limit
+from .snapshot import CountSnapshot, Lost, Thread
 from .targets import ThreadFilter
 
-#: Threads that one run can count; each takes a row of 0.8 (VMX) or 1.9 KB (SVM) of kernel memory.
-MAX_THREADS = 4096
-
-_TRACEPOINT = "kvm:kvm_exit"
-_FUNCTION = "count_exit"
-_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
-
-
-class Counter(Protocol):
-    """What counts exits: ExitCounter, or a stand-in that is handed to `cli.main`.
-
-    Counting starts with attach() and ends with detach(), which leaving the context does too.
-    """
-
-    def __enter__(self) -> Counter: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-    def attach(self) -> None:
-        """Start counting."""
-
-    def snapshot(self) -> CountSnapshot:
-        """Read all counts since attach()."""
-
-    def detach(self) -> None:
-        """Stop counting. Does nothing when not attached."""
-
-    def reason_name(self, reason: int) -> str:
-        """The name of a raw reason on this host."""
+# bcc takes bytes for names; text makes it warn.
+_EVENT = b"kvm_exit"
+_FUNCTION = b"count_exit"
+_MAPS = (b"rows", b"cache", b"row_of", b"free_rows", b"unslotted", b"lost")
 
 
 class ExitCounter:
     """Counts the exits of the threads that a filter lets through, per thread and reason.
 
-    Creating one checks the host and compiles; nothing is attached yet. Raises ExitStatError when the host lacks what
-    is needed: root, bcc, kernel headers, KVM.
+    Creating one checks the host and compiles; nothing is attached yet. `plans` are the ways to attach, `max_vcpus` is
+    how many threads there is room for. Raises ExitStatError when the host lacks root's rights, bcc or kernel headers.
     """
 
-    def __init__(self, thread_filter: ThreadFilter, *, root: Path = Path("/"), debug: bool = False) -> None:
-        _check_privileges(root)
-        self._plan = plan_attachment(root)
-        bcc = _import_bcc()
-        _check_headers(root)
-        self._debug = debug
-        with _quiet_stderr(debug, "bcc could not compile or load the kernel program"):
-            self._bpf = bcc.BPF(src_file=str(_find_program()), cflags=_macros(thread_filter, self._plan))
-            self._program = self._bpf.load_func(_FUNCTION, bcc.BPF.TRACEPOINT)
-            free_rows = self._bpf["free_rows"]
-            for row in range(MAX_THREADS):
-                free_rows.push(ctypes.c_uint32(row))
-        self._attached = False
+    def __init__(
+        self,
+        thread_filter: ThreadFilter,
+        plans: AttachPlans,
+        *,
+        max_vcpus: int,
+        root: Path = Path("/"),
+        debug: bool = False,
+    ) -> None:
+        check_privileges(root)
+        self._plans = plans
+        self._table = plans.table
+        self._bcc = _import_bcc()
+        check_headers(root)
+        self._filter, self._threads, self._debug = thread_filter, max_vcpus, debug
+        self._gone: dict[Thread, Counts[int]] = {}
+        self._detach: Callable[[], None] | None = None
+        self._left = list(plans.plans)
+        self._bpf: Any = None
+        self._load_cheapest()
 
     def __enter__(self) -> ExitCounter:
         return self
@@ -79,88 +64,144 @@ class ExitCounter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.detach()
-        self._bpf.cleanup()
+        self._unload()
 
     def attach(self) -> None:
-        """Start counting."""
-        with _quiet_stderr(self._debug, f"could not attach to the tracepoint {_TRACEPOINT}"):
-            self._bpf.attach_tracepoint(tp=_TRACEPOINT, fn_name=_FUNCTION)
-        self._attached = True
+        """Start counting, in the cheapest way that this kernel accepts."""
+        while True:
+            try:
+                self._attach(self._left[0])
+                break
+            except ExitStatError as error:
+                self._fall_back(error)
+                self._unload()
+                self._load_cheapest()
+        not_raw = f"; not raw: {self._plans.not_raw}" if self._plans.not_raw else ""
+        self._note(f"attached to the {_describe(self._left[0])} ({self._left[0].why}{not_raw})")
 
     def detach(self) -> None:
         """Stop counting; the counts stay readable. Does nothing when not attached."""
-        if self._attached:
-            self._bpf.detach_tracepoint(tp=_TRACEPOINT)
-            self._attached = False
+        if self._detach:
+            self._detach()
+            self._detach = None
 
     def snapshot(self) -> CountSnapshot:
         """Read all counts. May be called while attached: each counter is one word that only its thread writes."""
         now = time.monotonic()
-        table = self._plan.table
-        reasons = [table.reason_of(slot) for slot in range(table.slots)]
-        rows = self._bpf["rows"]
-        counts: dict[Thread, dict[int, int]] = {}
-        for identity, row in self._bpf["row_of"].items():
-            words = list(rows[ctypes.c_uint32(row.value)].count)
-            counts[_thread_of(identity.value)] = {reason: count for reason, count in zip(reasons, words) if count}
-        for key, count in self._bpf["unslotted"].items():
-            counts.setdefault(_thread_of(key.identity), {})[key.reason] = count.value
-        lost = self._bpf["lost"].sum(0).value + _recursion_misses(self._program.fd)
-        return CountSnapshot(now, counts, lost)
+        counts = {thread: Counts(gone) for thread, gone in self._gone.items()}
+        for identity, row in self._taken_rows():
+            counts.setdefault(_thread_of(identity), Counts()).update(self._read_row(row))
+        for key, count in self._bpf[b"unslotted"].items():
+            counts.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+        no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
+        return CountSnapshot(now, counts, Lost(no_row, no_reason, _fdinfo(self._program.fd, "recursion_misses")))
+
+    def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
+        """Keep the counts of threads that are gone and give their rows to new threads.
+
+        Looks at the threads only when half of the rows are taken. Each CPU's cache is cleared before a row is read for
+        the last time: from then on a thread that comes with the same identity misses and gets a row of its own.
+        """
+        taken = self._taken_rows()
+        if len(taken) * 2 < self._threads:
+            return
+        gone = [(identity, row) for identity, row in taken if is_gone(_thread_of(identity))]
+        for identity, _ in gone:
+            del self._bpf[b"row_of"][ctypes.c_uint64(identity)]
+        if gone:
+            cache = self._bpf[b"cache"]
+            cache[ctypes.c_uint32(0)] = cache.Leaf()
+        for identity, row in gone:
+            self._gone.setdefault(_thread_of(identity), Counts()).update(self._read_row(row))
+            start = row * self._row_words
+            self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
+            self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+
+    def map_bytes(self) -> int:
+        """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
+        return sum(_fdinfo(self._bpf[name].map_fd, "memlock") for name in _MAPS)
+
+    @property
+    def program_fd(self) -> int:
+        """The loaded program's file descriptor, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
+        return int(self._program.fd)
 
     def reason_name(self, reason: int) -> str:
         """The name of a raw reason on this host."""
-        return self._plan.table.name_of(reason, self._plan.kernel_names)
+        return self._table.name_of(reason, self._plans.kernel_names)
+
+    def _load_cheapest(self) -> None:
+        """Load the program for the first plan left that compiler and verifier accept."""
+        raise_memory_limit()
+        while not self._bpf:
+            try:
+                with _quiet_stderr(self._debug, "bcc could not compile or load the kernel program"):
+                    self._load(self._left[0])
+            except ExitStatError as error:
+                self._fall_back(error)
+
+    def _fall_back(self, error: ExitStatError) -> None:
+        if len(self._left) == 1:
+            raise error
+        self._note(f"{error}; falling back")
+        del self._left[0]
+
+    def _load(self, plan: AttachPlan) -> None:
+        kind = self._bcc.BPF.RAW_TRACEPOINT if plan.attachment is Attachment.RAW else self._bcc.BPF.TRACEPOINT
+        macros = program_macros(self._filter, self._table, plan, self._threads)
+        with contextlib.ExitStack() as undo:
+            bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
+            undo.callback(bpf.cleanup)
+            self._program = bpf.load_func(_FUNCTION, kind)
+            for row in range(self._threads):
+                bpf[b"free_rows"].push(ctypes.c_uint32(row))
+            self._row_words = 1 + self._table.slots
+            size = _whole_pages(8 * self._row_words * self._threads)
+            self._words = memoryview(mmap.mmap(bpf[b"rows"].map_fd, size, mmap.MAP_SHARED)).cast("Q")
+            self._bpf = bpf
+            undo.pop_all()
+
+    def _unload(self) -> None:
+        self._words.release()
+        self._bpf.cleanup()
+        self._bpf = None
+
+    def _attach(self, plan: AttachPlan) -> None:
+        bpf = self._bpf
+        with _quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}"):
+            if plan.attachment is Attachment.RAW:
+                bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
+                self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)
+            else:
+                bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
+                self._detach = lambda: bpf.detach_tracepoint(tp=b"kvm:" + _EVENT)
+
+    def _taken_rows(self) -> list[tuple[int, int]]:
+        """(identity, row) of each row that belongs to a thread. A row's first word is its identity."""
+        used = self._words[: self._threads * self._row_words]
+        return [(identity, row) for row, identity in enumerate(used[:: self._row_words].tolist()) if identity]
+
+    def _read_row(self, row: int) -> dict[int, int]:
+        start = row * self._row_words + 1
+        counts = self._words[start : start + self._table.slots].tolist()
+        return {self._table.reason_of(slot): count for slot, count in enumerate(counts) if count}
+
+    def _note(self, text: str) -> None:
+        if self._debug:
+            print(f"virt-exitstat: {text}", file=sys.stderr)
+
+
+def _describe(plan: AttachPlan) -> str:
+    return f"{'raw tracepoint' if plan.attachment is Attachment.RAW else 'tracepoint'} kvm:{_EVENT.decode()}"
 
 
 def _thread_of(identity: int) -> Thread:
-    # The layout of `identity` in bpf/exitstat.bpf.c: tgid 22 bits, tid 22 bits, 20 bits for the row.
-    return Thread(tgid=identity >> 42, tid=identity >> 20 & 0x3FFFFF)
+    # The layout of `identity` in bpf/exitstat.bpf.c: tid 22 bits, tgid 22 bits, 20 bits for the row.
+    return Thread(tgid=identity >> 20 & 0x3FFFFF, tid=identity >> 42)
 
 
-def _macros(thread_filter: ThreadFilter, plan: AttachPlan) -> list[str]:
-    table: ReasonTable = plan.table
-    ranges = " ".join(f"RANGE({run.first:#x}, {run.count}, {slot})" for run, slot in table.first_slots())
-    return [
-        # bcc's own headers warn, in the thousands with older clangs.
-        "-w",
-        f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
-        f"-DTHREADS={MAX_THREADS}",
-        f"-DSLOTS={table.slots}",
-        f"-DSLOT_RANGES={ranges}",
-        f"-DREASON_MASK={table.mask:#x}",
-        f"-DREASON_OFFSET={plan.reason_offset}",
-    ]
-
-
-def _find_program() -> Path:
-    # In a checkout and below PREFIX/share/virt-exitstat, bpf/ stands beside lib/; pip puts it below sys.prefix.
-    for home in (Path(__file__).resolve().parents[2], Path(sys.prefix, "share/virt-exitstat")):
-        program = home / "bpf/exitstat.bpf.c"
-        if program.exists():
-            return program
-    raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
-
-
-def _check_privileges(root: Path) -> None:
-    status = (root / "proc/self/status").read_text()
-    effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
-    # CAP_BPF and CAP_PERFMON exist since Linux 5.8; before, CAP_SYS_ADMIN is needed.
-    if not effective >> _CAP_SYS_ADMIN & 1 and not (effective >> _CAP_BPF & 1 and effective >> _CAP_PERFMON & 1):
-        raise ExitStatError("counting exits needs root", "run with sudo; '--list' shows what would be counted")
-
-
-def _check_headers(root: Path) -> None:
-    # The places where bcc looks, in its order (src/cc/frontends/clang/kbuild_helper.cc, loader.cc).
-    release = os.uname().release
-    modules = root / "lib/modules" / release
-    if "BCC_KERNEL_SOURCE" in os.environ or (root / "sys/kernel/kheaders.tar.xz").exists():
-        return
-    if not any((modules / name).is_dir() for name in ("build", "source")):
-        raise ExitStatError(
-            f"no headers of the running kernel {release} in {modules}",
-            f"install them with 'apt install linux-headers-{release}', then try again",
-        )
+def _whole_pages(size: int) -> int:
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _import_bcc() -> Any:
@@ -175,10 +216,10 @@ def _import_bcc() -> Any:
     return bcc
 
 
-def _recursion_misses(fd: int) -> int:
-    """Events the kernel skipped because a program was already running on that CPU. In fdinfo since Linux 5.12."""
+def _fdinfo(fd: int, name: str) -> int:
+    """A number that the kernel tells of one of our descriptors; 0 when it does not (recursion_misses: since 5.12)."""
     for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines():
-        if line.startswith("recursion_misses:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1])
     return 0
 

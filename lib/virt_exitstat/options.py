@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from . import __version__
+from .attach_plan import Attachment
 from .errors import UsageError
 from .render import escape
 
@@ -28,6 +29,9 @@ examples:
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
 """
+
+#: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
+MAX_VCPUS = 4096
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
@@ -49,6 +53,8 @@ class Options:
     pids: tuple[int, ...] = ()
     all_processes: bool = False
     tids: tuple[int, ...] = ()
+    max_vcpus: int = MAX_VCPUS
+    attachment: Attachment = Attachment.AUTO
     list: bool = False
     uri: str | None = None
     debug: bool = False
@@ -99,6 +105,19 @@ def parse_options(argv: Sequence[str]) -> Options:
         metavar="TID[,TID...]",
         help="single vCPU threads instead of a domain",
     )
+    parser.add_argument(
+        "--max-vcpus",
+        type=_parse_max_vcpus,
+        default=MAX_VCPUS,
+        metavar="N",
+        help="vCPU threads there is room for (default: %(default)s, 8 MB of kernel memory)",
+    )
+    parser.add_argument(
+        "--attach",
+        choices=[attachment.value for attachment in Attachment],
+        default=Attachment.AUTO.value,
+        help="raw tracepoint, regular one, or the cheapest that works (default)",
+    )
     parser.add_argument("--list", action="store_true", help="show what the names resolve to, count nothing")
     parser.add_argument(
         "-c",
@@ -121,6 +140,8 @@ def parse_options(argv: Sequence[str]) -> Options:
         pids=tuple(_parse_id("--pid", word) for word in pids if word != "all"),
         all_processes="all" in pids,
         tids=tuple(_parse_id("--tid", word) for text in given.tid for word in text.split(",")),
+        max_vcpus=given.max_vcpus,
+        attachment=Attachment(given.attach),
         list=given.list,
         uri=given.connect,
         debug=given.debug,
@@ -164,6 +185,13 @@ def _parse_vcpus(text: str) -> frozenset[int]:
             raise UsageError(f"--vcpu: no domain has a vCPU {last}", "'virt-exitstat --list' shows the vCPUs there are")
         numbers.update(range(first, last + 1))
     return frozenset(numbers)
+
+
+def _parse_max_vcpus(text: str) -> int:
+    # A row's number takes 20 bits in the kernel program, two of which mean "no row".
+    if not re.fullmatch("[0-9]{1,7}", text) or not 0 < int(text) < (1 << 20) - 2:
+        raise UsageError(f"--max-vcpus: '{escape(text)}' is not a number of vCPUs", "give 1 to 1048573")
+    return int(text)
 
 
 def _parse_id(option: str, text: str) -> int:

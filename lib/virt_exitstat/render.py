@@ -10,6 +10,13 @@ from .errors import ExitStatError
 from .report import Report, Table, TargetReport, VCpuReport
 from .targets import Targets, describe_vcpus
 
+# In the order of Lost's fields.
+_WHY_LOST = (
+    "of vCPUs above --max-vcpus; raise it",
+    "whose reason could not be stored",
+    "while another BPF program was running on their CPU",
+)
+
 
 def render_report(report: Report, *, per_vcpu: bool) -> str:
     """The report as tables below 80 columns: one per domain, or one per vCPU of each domain."""
@@ -22,8 +29,9 @@ def render_report(report: Report, *, per_vcpu: bool) -> str:
             ]
         else:
             parts.append(f"{_header_of_target(target, report.seconds)}\n{_render_table(target.table)}")
-    if report.lost:
-        parts.append(f"lost: {report.lost} exits could not be stored and are in no table above")
+    lost = [f"lost: {count} exits {why}" for count, why in zip(report.lost, _WHY_LOST) if count]
+    if lost:
+        parts.append("\n".join(lost))
     return "\n\n".join(parts)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from .snapshot import CountSnapshot, Thread
+from .snapshot import CountSnapshot, Lost, Thread
 from .targets import Target, Targets, VCpu
 
 
@@ -56,7 +56,7 @@ class Report:
 
     targets: tuple[TargetReport, ...]
     seconds: float
-    lost: int
+    lost: Lost
 
 
 def make_report(

@@ -14,17 +14,28 @@ class Thread(NamedTuple):
     tid: int
 
 
+class Lost(NamedTuple):
+    """Exits that were seen and are in no table, by why not."""
+
+    #: More threads than rows.
+    no_row: int = 0
+    #: The reason could not be read, or had no slot and there was no room for it beside the slots.
+    no_reason: int = 0
+    #: The kernel skipped our program because another one was running on that CPU.
+    recursion: int = 0
+
+
 @dataclass(frozen=True)
 class CountSnapshot:
     """All counts, read once.
 
-    `counts` maps each counted thread to {raw exit reason: exits}, zeros left out. `lost` is how many exits were seen
-    and could not be stored. `time_s` is CLOCK_MONOTONIC, in seconds.
+    `counts` maps each counted thread to {raw exit reason: exits}, zeros left out. `time_s` is CLOCK_MONOTONIC, in
+    seconds.
     """
 
     time_s: float
     counts: Mapping[Thread, Mapping[int, int]]
-    lost: int = 0
+    lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
 
     def since(self, earlier: CountSnapshot) -> CountSnapshot:
         """What was counted after `earlier`; its `time_s` is the seconds between the two."""
@@ -36,4 +47,5 @@ class CountSnapshot:
                 for reason, count in counts.items()
                 if count != before.get(reason, 0)
             }
-        return CountSnapshot(self.time_s - earlier.time_s, delta, self.lost - earlier.lost)
+        lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
+        return CountSnapshot(self.time_s - earlier.time_s, delta, lost)

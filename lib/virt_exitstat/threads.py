@@ -83,9 +83,9 @@ def current_vcpus(target: Target, run_dir: Path | None, root: Path) -> tuple[VCp
     return now.vcpus if now.pid == target.pid else ()
 
 
-def is_running(pid: int, root: Path) -> bool:
-    """Whether the process exists."""
-    return (root / "proc" / str(pid)).exists()
+def is_running(pid: int, root: Path, *, tid: int | None = None) -> bool:
+    """Whether the process, or that thread of it, exists."""
+    return (root / "proc" / str(pid) / "task" / str(tid or pid)).exists()
 
 
 def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:

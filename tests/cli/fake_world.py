@@ -10,7 +10,7 @@ import libvirt
 from fake_host import FakeHost
 from virt_exitstat import cli, errors
 from virt_exitstat.exit_reasons import VMX
-from virt_exitstat.snapshot import CountSnapshot, Thread
+from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain
 
 WEB01 = Domain("web01", "11111111-1111-4111-8111-111111111111", 1)
@@ -46,6 +46,9 @@ class SetCounter:
     def detach(self):
         self._world.attached = 0
 
+    def free_rows(self, is_gone):
+        assert not any(is_gone(thread) for thread in self._world.counts if thread.tid != 1199)
+
     def snapshot(self):
         time_s, self._time_s = self._time_s, self._time_s + 10.25
         if time_s == 5.0:
@@ -68,7 +71,8 @@ class World:
     def __init__(self, root):
         self.host = FakeHost(root)
         self.root = root
-        self.opened = self.attached = self.lost = 0
+        self.opened = self.attached = 0
+        self.lost = Lost()
         self.press_ctrl_c = False
         self.before_reading = lambda: None
         self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from fake_world import DB01, WEB01
 
-from virt_exitstat.snapshot import Thread
+from virt_exitstat.snapshot import Lost, Thread
 
 REPORTS = {
     "collapsed": "web01 .01",
@@ -83,7 +83,7 @@ def test_without_duration_ctrl_c_ends_the_count_with_a_report(world, golden):
 
 
 def test_lost_exits_are_reported(world, golden):
-    world.lost = 3
+    world.lost = Lost(no_row=300, no_reason=2, recursion=1)
     golden("lost", world.run("db01", ".01"))
 
 

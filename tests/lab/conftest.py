@@ -1,4 +1,4 @@
-"""Fixtures of the lab's tests: domains held still, so that counters can be read before and after."""
+"""Fixtures of the lab's tests."""
 
 from pathlib import Path
 
@@ -14,21 +14,26 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="runs in the lab only: tests/lab/lab run"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _at_rest():
+    """Between tests the domains are suspended: counters can be read, and the emulator has less to do."""
+    for name in ("guest01", "guest02"):
+        virsh("suspend", name)
+
+
 @pytest.fixture()
 def suspended():
-    """Suspend domains for the test, so that counters can be read before and after; resume them behind it."""
+    """The witnesses of suspended domains; what the test resumed is suspended again behind it."""
     names = []
 
-    def suspend(*wanted):
-        for name in wanted:
-            virsh("suspend", name)
-            names.append(name)
+    def witnesses(*wanted):
+        names.extend(wanted)
         return [Witness(name) for name in wanted]
 
-    yield suspend
+    yield witnesses
     for name in names:
-        if "paused" in virsh("domstate", name):
-            virsh("resume", name)
+        if "running" in virsh("domstate", name):
+            virsh("suspend", name)
 
 
 @pytest.fixture()

@@ -69,14 +69,19 @@ class Run:
 
     def stop(self, how=signal.SIGINT):
         """End it by a signal; the report as {heading: {reason: count}}, the total among the reasons."""
-        self._process.send_signal(how)
-        return self.finish()
+        return parse_report(self.stop_text(how))
 
-    def finish(self):
-        """Wait for its end; the report as {heading: {reason: count}}."""
+    def stop_text(self, how=signal.SIGINT):
+        """End it by a signal; the report as it was printed."""
+        self._process.send_signal(how)
         self.text, errors = self._process.communicate()
         assert (self._process.returncode, errors) == (0, "")
-        return parse_report(self.text)
+        return self.text
+
+    def kill(self):
+        """End it without giving it a chance."""
+        self._process.kill()
+        self._process.communicate()
 
 
 def parse_report(text):

@@ -18,9 +18,14 @@ _KERNEL_ARGUMENTS = (
 )
 
 
-def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float) -> int:
+class LabCrashError(LabError):
+    """The emulated host ended by itself."""
+
+
+def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float, icount: bool = False) -> int:
     """Run `command` in the checkout's root on an AMD host that QEMU/TCG emulates; return its exit status.
 
+    With `icount` the host has one CPU whose time stamp counter counts instructions: slow, and the same in each run.
     The command sees a copy of this checkout and has no network. What it prints on stdout and stderr is streamed to our
     stdout. Raises LabError, with the last lines of the host's console, when the host ends without a status or runs
     longer than `timeout_s` seconds.
@@ -34,9 +39,8 @@ def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float) -> in
             "-no-user-config",
             "-display", "none",
             "-no-reboot",
-            "-accel", "tcg,thread=multi",
+            *(["-icount", "shift=0,sleep=off", "-smp", "1"] if icount else ["-accel", "tcg,thread=multi", "-smp", "2"]),
             "-cpu", "EPYC-v1,+svm,+npt",
-            "-smp", "2",
             "-m", "3G",
             "-kernel", str(image.kernel),
             "-initrd", str(image.initrd),
@@ -60,7 +64,7 @@ def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float) -> in
         for line in reversed(_tail(console).splitlines()):
             if line.startswith(marker):
                 return int(line[len(marker) :])
-        raise LabError(f"the lab ended without the command's exit status; its console:\n{_tail(console)}")
+        raise LabCrashError(f"the lab ended without the command's exit status; its console:\n{_tail(console)}")
 
 
 def _pack_job(command: list[str]) -> bytes:

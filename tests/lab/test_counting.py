@@ -1,20 +1,69 @@
 """Every exit is counted: totals equal KVM's own counters, to the last one."""
 
+import re
 import signal
 import subprocess
 
-from kvm_host import CHECKOUT, Run, programs_loaded, tool, virsh, wait_until, work_for
+import pytest
+
+from kvm_host import CHECKOUT, Run, parse_report, programs_loaded, tool, virsh, wait_until, work_for
 
 
-def test_a_domains_total_equals_kvms_own_counter(suspended):
+@pytest.mark.parametrize("attachment", ["raw", "tracepoint"])
+def test_a_domains_total_equals_kvms_own_counter(suspended, attachment):
     (guest01,) = suspended("guest01")
     by_kvm, by_libvirt = guest01.exits(), sum(guest01.exits_by_vcpu().values())
-    run = Run("guest01")
+    run = Run("guest01", "--attach", attachment)
     work_for([guest01])
     report = run.stop()
     total = report["guest01: vCPUs 0-1"]["total"]
     assert total == guest01.exits() - by_kvm
     assert total == sum(guest01.exits_by_vcpu().values()) - by_libvirt
+
+
+def test_raw_and_tracepoint_give_the_same_counts_when_every_exit_misses_the_cache(suspended):
+    """Both vCPU threads share one CPU, so they take turns in its cache."""
+    (guest01,) = suspended("guest01")
+    for vcpu in ("0", "1"):
+        virsh("vcpupin", "guest01", vcpu, "0", "--live")
+    before = guest01.exits_by_vcpu()
+    runs = [Run("guest01", "-a", "--attach", attachment) for attachment in ("raw", "tracepoint")]
+    work_for([guest01])
+    reports, after = [run.stop() for run in runs], guest01.exits_by_vcpu()
+    for vcpu in ("0", "1"):
+        virsh("vcpupin", "guest01", vcpu, "0-1", "--live")
+    assert reports[0] == reports[1]
+    assert {heading: table["total"] for heading, table in reports[0].items()} == {
+        f"guest01: vCPU {vcpu}": after[vcpu] - before[vcpu] for vcpu in (0, 1)
+    }
+
+
+def test_a_single_vcpu_domain_counts_alike_raw_and_by_tracepoint(suspended):
+    (guest02,) = suspended("guest02")
+    before = guest02.exits()
+    runs = [Run("guest02", "--attach", attachment) for attachment in ("raw", "tracepoint")]
+    work_for([guest02])
+    reports = [run.stop() for run in runs]
+    assert reports[0] == reports[1]
+    assert reports[0]["guest02: vCPU 0"]["total"] == guest02.exits() - before
+
+
+def test_debug_says_that_it_is_raw_and_why():
+    done = tool("--debug", "guest01", "0.1")
+    assert "virt-exitstat: attached to the raw tracepoint kvm:kvm_exit (BTF: vcpu_svm.vmcb at " in done.stderr
+    done = tool("--debug", "--attach", "tracepoint", "guest01", "0.1")
+    assert "virt-exitstat: attached to the tracepoint kvm:kvm_exit (the tracepoint's format" in done.stderr
+
+
+def test_more_vcpus_than_rows_are_lost_exactly_and_the_option_is_named(suspended):
+    (guest01,) = suspended("guest01")
+    before = guest01.exits()
+    run = Run("guest01", "--max-vcpus", "1")
+    work_for([guest01])
+    report, _, lost = run.stop_text().rpartition("\n\n")
+    ((_, table),) = parse_report(report).items()
+    found = re.fullmatch(r"lost: (\d+) exits of vCPUs above --max-vcpus; raise it\n", lost)
+    assert found and table["total"] + int(found.group(1)) == guest01.exits() - before
 
 
 def test_one_vcpus_total_equals_libvirts_counter_of_that_vcpu(suspended):
@@ -109,8 +158,11 @@ def test_a_vcpu_plugged_in_while_counting_is_counted_and_named(suspended):
     }
 
 
-def test_sigterm_ends_a_count_with_its_report():
-    assert Run("guest01").stop(signal.SIGTERM)["guest01: vCPUs 0-1"]["total"] > 0
+def test_sigterm_ends_a_count_with_its_report(suspended):
+    (guest01,) = suspended("guest01")
+    run = Run("guest01")
+    work_for([guest01])
+    assert run.stop(signal.SIGTERM)["guest01: vCPUs 0-1"]["total"] > 0
 
 
 def test_a_duration_ends_a_count_by_itself():
@@ -125,8 +177,7 @@ def test_a_duration_ends_a_count_by_itself():
 def test_a_killed_tool_leaves_nothing_attached():
     run = Run("guest01")
     assert len(programs_loaded()) == 1
-    run._process.kill()
-    run._process.communicate()
+    run.kill()
     wait_until(lambda: not programs_loaded(), "the kernel has removed the program")
 
 

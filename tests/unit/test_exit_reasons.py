@@ -66,8 +66,12 @@ def test_first_slots_are_the_running_sum_of_the_ranges(table):
 
 @both_isas
 def test_rows_are_whole_cache_lines(table):
-    # 64 bytes hold eight counters; rows of two threads must not share a line.
-    assert table.slots % 8 == 0
+    # 64 bytes hold eight words: who the thread is and its counters; rows of two threads must not share a line.
+    assert (1 + table.slots) % 8 == 0
+
+
+def test_the_tables_are_as_big_as_the_program_is_planned_for():
+    assert (VMX.slots, SVM.slots) == (95, 223)
 
 
 @pytest.mark.parametrize(("table", "unslotted"), [(VMX, set()), (SVM, {0x80000018, 0x8000001A})], ids=["vmx", "svm"])
@@ -80,8 +84,14 @@ def test_every_named_reason_has_its_slot_or_is_known_to_have_none(table, unslott
 @pytest.mark.parametrize(
     ("table", "reasons"),
     [
-        (VMX, [96, 97, 0x400, 0xFFFF]),
-        (SVM, [0xC0, 0x3FF, 0x410, 0x7FFFFFFF, 0x80000014, 0x8000FFFC, 0x80010000, 0xFFFFFFFE]),
+        (VMX, [95, 96, 97, 0x400, 0xFFFF]),
+        (
+            SVM,
+            [
+                *(0xC0, 0x3FF, 0x410, 0x7FFFFFFF, 0x80000007, 0x8000000F, 0x80000014, 0x80000018),
+                *(0x8000FFFC, 0x80010000, 0xFFFFFFFE),
+            ],
+        ),
     ],
     ids=["vmx", "svm"],
 )
@@ -90,9 +100,28 @@ def test_reasons_beside_the_ranges_have_no_slot(table, reasons):
 
 
 @pytest.mark.parametrize("bit", [26, 27, 28, 31])
-@pytest.mark.parametrize("reason", [0, 12, 48, 95])
+@pytest.mark.parametrize("reason", [0, 12, 48, 94])
 def test_vmx_flags_do_not_change_the_slot(bit, reason):
     assert VMX.slot_of(reason | 1 << bit) == VMX.slot_of(reason) == reason
+
+
+@pytest.mark.parametrize("bit", [16, 26, 27, 28, 31])
+def test_vmx_flags_do_not_give_a_slot_to_a_reason_without_one(bit):
+    assert VMX.slot_of(95 | 1 << bit) is None
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [0, 0xBF, 0x400, 0x40F, 0x80000000, 0x80000006, 0x80000010, 0x80000013, 0x8000FFFD, 0x8000FFFF, 0xFFFFFFFF],
+)
+def test_the_ends_of_svms_ranges_have_slots(reason):
+    assert SVM.reason_of(SVM.slot_of(reason)) == reason
+
+
+def test_a_reason_without_a_slot_may_have_a_name():
+    assert (SVM.slot_of(0x80000018), SVM.name_of(0x80000018)) == (None, "VMGEXIT_SNP_RUN_VMPL")
+    assert (VMX.slot_of(95), VMX.name_of(95)) == (None, "UNKNOWN(0x5f)")
+    assert VMX.name_of(95, {95: "OF_A_NEWER_KERNEL"}) == "OF_A_NEWER_KERNEL"
 
 
 def test_svm_has_no_flags():

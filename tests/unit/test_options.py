@@ -1,10 +1,16 @@
 """cli.parse_options: the command line as a value, by its form alone."""
 
+import re
+from pathlib import Path
+
 import pytest
 from refusals import refuses
 
+from virt_exitstat.attach_plan import Attachment
 from virt_exitstat.errors import UsageError
 from virt_exitstat.options import Options, parse_options
+
+PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
 
 def parse(line):
@@ -176,6 +182,62 @@ def test_all_threads_cannot_be_asked_for():
         parse("--tid all")
 
 
+# -- --max-vcpus, --attach --
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1", 1), ("64", 64), ("4096", 4096), ("0010", 10), ("0000001", 1), ("1048573", 1048573)]
+)
+def test_there_is_room_for_as_many_vcpus_as_asked_for(text, number):
+    assert parse(f"guest01 --max-vcpus {text} 10") == Options(("guest01",), max_vcpus=number, duration_s=10)
+    assert parse(f"--max-vcpus={text}") == Options(max_vcpus=number)
+
+
+def test_there_is_room_for_4096_vcpus_unless_asked_for():
+    assert parse("guest01").max_vcpus == Options().max_vcpus == 4096
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "0", "0000", "-1", "+1", "x", "1.0", "1e3", "0x10", "1_000", "1 ", " 1", "10\n", "1,2", "all"),
+        *("1048574", "1048576", "9999999", "00000001", "9" * 5000, "²", "\u0661", "\x1b[2J"),
+    ],
+)
+def test_what_is_no_number_of_vcpus_is_refused(text):
+    with refuses(UsageError, "--max-vcpus: ", "is not a number of vCPUs") as caught:
+        parse_options([f"--max-vcpus={text}"])
+    assert "1 to 1048573" in caught.value.hint
+
+
+def test_a_rows_number_fits_beside_the_values_that_mean_no_row():
+    (bits,) = re.findall(r"^#define ROW_BITS (\d+)$", PROGRAM.read_text(), re.MULTILINE)
+    skipped, none = (1 << int(bits)) - 1, (1 << int(bits)) - 2
+    highest = 1048573
+    # Rows are 0 .. --max-vcpus - 1.
+    assert highest - 1 < none < skipped
+    assert parse(f"--max-vcpus {highest}").max_vcpus == highest
+
+
+@pytest.mark.parametrize("attachment", Attachment)
+def test_each_way_to_attach_can_be_asked_for(attachment):
+    assert parse(f"guest01 --attach {attachment.value}") == Options(("guest01",), attachment=attachment)
+
+
+def test_the_ways_to_attach_are_three():
+    assert [attachment.value for attachment in Attachment] == ["auto", "raw", "tracepoint"]
+
+
+def test_the_cheapest_way_is_looked_for_unless_asked_for():
+    assert parse("guest01").attachment is Options().attachment is Attachment.AUTO
+
+
+@pytest.mark.parametrize("text", ["", "RAW", "r", "kprobe", "raw,tracepoint", " raw", "\x1b[2J"])
+def test_another_way_to_attach_is_refused_with_those_there_are(text):
+    with refuses(UsageError, "--attach", "auto", "raw", "tracepoint"):
+        parse_options([f"--attach={text}"])
+
+
 # -- what goes together --
 
 
@@ -197,7 +259,10 @@ def test_a_vcpu_of_a_process_does():
     assert parse("--pid 4242 --vcpu 0 10") == Options(pids=(4242,), vcpus=frozenset({0}), duration_s=10)
 
 
-@pytest.mark.parametrize("line", ["--per", "--no-such-option", "--vcpu", "-d", "--pid", "--list=yes", "-1e9"])
+@pytest.mark.parametrize(
+    "line",
+    ["--per", "--no-such-option", "--vcpu", "-d", "--pid", "--list=yes", "-1e9", "--max-vcpus", "--attach", "--max 1"],
+)
 def test_what_argparse_refuses_is_one_of_our_errors(line):
     with refuses(UsageError) as caught:
         parse(line)

@@ -5,7 +5,7 @@ import pytest
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.render import escape, render_list, render_report
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Thread
+from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 UUID = "ed976740-be30-475d-ada2-37b68f7d76ed"
@@ -13,8 +13,8 @@ GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", UUID, 1))
 EXITS = {(100, 101): {12: 1200, 10: 23}, (100, 102): {12: 2800, 32: 2, 0xBEEF: 1}}
 
 
-def render(targets, counts, *, seconds=10.0, lost=0, ended=(), per_vcpu=False, table=VMX):
-    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, lost)
+def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, table=VMX):
+    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
     return render_report(make_report(Targets(tuple(targets)), delta, table.name_of, ended), per_vcpu=per_vcpu)
 
 
@@ -115,11 +115,34 @@ def test_a_reason_that_is_there_is_never_shown_as_nothing(count, share):
     assert ["CPUID", share] in [[row[0], row[3]] for row in rows]
 
 
-def test_lost_exits_are_told():
-    assert render([GUEST01], EXITS, lost=7).split("\n\n")[1] == (
-        "lost: 7 exits could not be stored and are in no table above"
-    )
-    assert "lost" not in render([GUEST01], EXITS)
+WHY_LOST = {
+    "no_row": "lost: 7 exits of vCPUs above --max-vcpus; raise it",
+    "no_reason": "lost: 7 exits whose reason could not be stored",
+    "recursion": "lost: 7 exits while another BPF program was running on their CPU",
+}
+
+
+@pytest.mark.parametrize("cause", Lost._fields)
+@pytest.mark.parametrize("per_vcpu", [False, True])
+def test_lost_exits_are_told_with_their_cause(cause, per_vcpu):
+    whole = render([GUEST01], EXITS, per_vcpu=per_vcpu)
+    assert "lost" not in whole
+    assert render([GUEST01], EXITS, lost=Lost(**{cause: 7}), per_vcpu=per_vcpu) == f"{whole}\n\n{WHY_LOST[cause]}"
+
+
+def test_each_cause_of_loss_has_its_line():
+    text = render([GUEST01], EXITS, lost=Lost(*[7] * len(Lost._fields)))
+    assert text.split("\n\n")[1].splitlines() == list(WHY_LOST.values())
+
+
+def test_the_counts_of_lost_exits_are_their_own():
+    text = render([GUEST01], EXITS, lost=Lost(no_row=1000, no_reason=0, recursion=30))
+    counts = [line.split(" exits ")[0] for line in text.split("\n\n")[1].splitlines()]
+    assert counts == ["lost: 1000", "lost: 30"]
+
+
+def test_lost_exits_are_told_where_there_is_nothing_else():
+    assert WHY_LOST["no_row"] in render([], {}, lost=Lost(no_row=7))
 
 
 def test_big_numbers_are_written_out():
@@ -138,12 +161,14 @@ def test_reports_stay_below_80_columns(table, per_vcpu):
     counts = {
         (100, tid): dict.fromkeys([*longest_names(table), 0xBEEF], 10**12) for tid in (4_000_000, 4_000_287, 4_100_000)
     }
-    text = render([target], counts, seconds=86400, ended=[100], lost=12345, per_vcpu=per_vcpu, table=table)
+    text = render([target], counts, seconds=86400, ended=[100], lost=Lost(1, 2, 3), per_vcpu=per_vcpu, table=table)
     assert [line for line in text.splitlines() if len(line) >= 80] == []
 
 
-def test_a_million_lost_exits_stay_below_80_columns():
-    assert [line for line in render([GUEST01], EXITS, lost=1_000_000).splitlines() if len(line) >= 80] == []
+def test_a_trillion_lost_exits_stay_below_80_columns():
+    text = render([GUEST01], EXITS, lost=Lost(*[10**12] * len(Lost._fields)))
+    assert text.count("1000000000000") == len(Lost._fields)
+    assert [line for line in text.splitlines() if len(line) >= 80] == []
 
 
 # -- the list --

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Thread
+from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}
@@ -13,8 +13,8 @@ GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", "uuid-1", 
 GUEST02 = Target(200, (VCpu(0, 201), VCpu(1, 202)), Domain("guest02", "uuid-2", 2))
 
 
-def report(targets, counts, *, seconds=1.0, lost=0, ended=(), everything=False):
-    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, lost)
+def report(targets, counts, *, seconds=1.0, lost=(), ended=(), everything=False):
+    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
     return make_report(Targets(tuple(targets), everything=everything), delta, NAMES.__getitem__, ended)
 
 
@@ -143,12 +143,12 @@ def test_a_domain_without_exits_is_there():
 
 def test_no_target_makes_an_empty_report():
     found = report([], {})
-    assert (found.targets, found.seconds, found.lost) == ((), 1.0, 0)
+    assert (found.targets, found.seconds, found.lost) == ((), 1.0, Lost())
 
 
 def test_time_and_lost_are_handed_on():
-    found = report([GUEST01], {}, seconds=2.5, lost=7)
-    assert (found.seconds, found.lost) == (2.5, 7)
+    found = report([GUEST01], {}, seconds=2.5, lost=Lost(7, 8, 9))
+    assert (found.seconds, found.lost) == (2.5, Lost(no_row=7, no_reason=8, recursion=9))
 
 
 def test_only_the_process_that_ended_is_marked():

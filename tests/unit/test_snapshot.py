@@ -1,6 +1,6 @@
 """snapshot: what was counted between two times."""
 
-from virt_exitstat.snapshot import CountSnapshot, Thread
+from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 
 A, B = Thread(100, 101), Thread(100, 102)
 
@@ -32,14 +32,27 @@ def test_a_tid_of_another_process_is_another_thread():
 
 
 def test_time_is_the_length_and_lost_the_difference():
-    delta = CountSnapshot(12.5, {}, lost=30).since(CountSnapshot(10.0, {}, lost=10))
-    assert (delta.time_s, delta.lost) == (2.5, 20)
+    end = CountSnapshot(12.5, {}, Lost(no_row=30, no_reason=7, recursion=400))
+    delta = end.since(CountSnapshot(10.0, {}, Lost(no_row=10, no_reason=7, recursion=100)))
+    assert (delta.time_s, delta.lost) == (2.5, Lost(no_row=20, no_reason=0, recursion=300))
+
+
+def test_each_cause_of_loss_is_subtracted_from_itself():
+    end, start = Lost(no_row=5, no_reason=60, recursion=700), Lost(no_row=1, no_reason=20, recursion=300)
+    delta = CountSnapshot(2, {}, end).since(CountSnapshot(1, {}, start))
+    assert type(delta.lost) is Lost
+    assert delta.lost._asdict() == {"no_row": 4, "no_reason": 40, "recursion": 400}
+
+
+def test_nothing_is_lost_unless_it_is_said():
+    assert CountSnapshot(1, {}).lost == Lost() == Lost(no_row=0, no_reason=0, recursion=0)
 
 
 def test_nothing_happened_since_the_same_snapshot():
-    snapshot = CountSnapshot(10.0, {A: {1: 5}}, lost=3)
+    snapshot = CountSnapshot(10.0, {A: {1: 5}}, Lost(1, 2, 3))
     delta = snapshot.since(snapshot)
-    assert (sum(sum(counts.values()) for counts in delta.counts.values()), delta.time_s, delta.lost) == (0, 0, 0)
+    assert sum(sum(counts.values()) for counts in delta.counts.values()) == 0
+    assert (delta.time_s, delta.lost) == (0, Lost())
 
 
 def test_since_changes_neither_snapshot():

@@ -1,0 +1,35 @@
+"""What counts exits, as the rest of the program sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol
+
+from .snapshot import CountSnapshot, Thread
+
+
+class Counter(Protocol):
+    """What counts exits: ExitCounter, or a stand-in that is handed to `cli.main`.
+
+    Counting starts with attach() and ends with detach(), which leaving the context does too.
+    """
+
+    def __enter__(self) -> Counter: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def attach(self) -> None:
+        """Start counting."""
+
+    def snapshot(self) -> CountSnapshot:
+        """Read all counts since attach()."""
+
+    def detach(self) -> None:
+        """Stop counting. Does nothing when not attached."""
+
+    def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
+        """Make room for new threads when it gets scarce: threads that are gone keep their counts but not their rows."""
+
+    def reason_name(self, reason: int) -> str:
+        """The name of a raw reason on this host."""

@@ -1,0 +1,42 @@
+"""What counting needs of this host and this process: rights, headers, memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+
+from .errors import ExitStatError
+
+_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
+
+
+def raise_memory_limit() -> None:
+    """Let maps of any size be made, where that is allowed."""
+    # Before Linux 5.11 maps count against RLIMIT_MEMLOCK. Where it may not be raised, bcc's own message tells.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def check_privileges(root: Path) -> None:
+    """Raise ExitStatError when this process may not load BPF programs that trace."""
+    status = (root / "proc/self/status").read_text()
+    effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    # CAP_BPF and CAP_PERFMON exist since Linux 5.8; before, CAP_SYS_ADMIN is needed.
+    if not effective >> _CAP_SYS_ADMIN & 1 and not (effective >> _CAP_BPF & 1 and effective >> _CAP_PERFMON & 1):
+        raise ExitStatError("counting exits needs root", "run with sudo; '--list' shows what would be counted")
+
+
+def check_headers(root: Path) -> None:
+    """Raise ExitStatError when bcc will not find the running kernel's headers."""
+    # The places where bcc looks, in its order (src/cc/frontends/clang/kbuild_helper.cc, loader.cc).
+    release = os.uname().release
+    modules = root / "lib/modules" / release
+    if "BCC_KERNEL_SOURCE" in os.environ or (root / "sys/kernel/kheaders.tar.xz").exists():
+        return
+    if not any((modules / name).is_dir() for name in ("build", "source")):
+        raise ExitStatError(
+            f"no headers of the running kernel {release} in {modules}",
+            f"install them with 'apt install linux-headers-{release}', then try again",
+        )

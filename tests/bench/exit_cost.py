@@ -1,0 +1,114 @@
+"""What a guest pays for one exit while it is traced: TSC ticks per CPUID, with nothing, with us, with others.
+
+Run in the lab with --icount, where the TSC counts instructions: the figures are the same to the digit from run to run.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
+
+import bcc
+from guest import Guest
+
+from virt_exitstat.attach_plan import Attachment, plan_attachment
+from virt_exitstat.exit_counter import ExitCounter
+from virt_exitstat.targets import ThreadFilter
+
+ROOT = Path("/")
+TRIGGER = Path("/sys/kernel/tracing/events/kvm/kvm_exit/trigger")
+OURSELVES = ThreadFilter(tgids=frozenset({os.getpid()}))
+THIS_THREAD = ThreadFilter(threads=frozenset({(os.getpid(), threading.get_native_id())}))
+ANOTHER = ThreadFilter(tgids=frozenset({1}))
+
+
+class TracerError(Exception):
+    """A tracer did not get ready; its last line."""
+
+
+@contextlib.contextmanager
+def nothing():
+    yield
+
+
+@contextlib.contextmanager
+def empty_program(kind):
+    bpf = bcc.BPF(text=b"int empty(void *args) { return 0; }", cflags=["-w"])
+    bpf.load_func(b"empty", kind)
+    if kind == bcc.BPF.RAW_TRACEPOINT:
+        bpf.attach_raw_tracepoint(tp=b"kvm_exit", fn_name=b"empty")
+    else:
+        bpf.attach_tracepoint(tp=b"kvm:kvm_exit", fn_name=b"empty")
+    yield
+    bpf.cleanup()
+
+
+@contextlib.contextmanager
+def ours(attachment, thread_filter):
+    with ExitCounter(thread_filter, plan_attachment(ROOT, attachment), max_vcpus=4096) as counter:
+        counter.attach()
+        yield
+
+
+@contextlib.contextmanager
+def hist_trigger():
+    TRIGGER.write_text("hist:keys=common_pid,exit_reason")
+    yield
+    TRIGGER.write_text("!hist:keys=common_pid,exit_reason")
+
+
+@contextlib.contextmanager
+def program(ready, *command):
+    """A tracer that says when it is ready."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        line = ""
+        for line in process.stdout:
+            if ready in line:
+                break
+        else:
+            raise TracerError(f"{Path(command[0]).name}: {line.strip()}")
+        yield
+        process.kill()
+
+
+ONE_LINER = 'BEGIN { printf("ready\\n"); } tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }'
+CASES = (
+    ("nothing attached", nothing),
+    ("empty program, raw tracepoint", lambda: empty_program(bcc.BPF.RAW_TRACEPOINT)),
+    ("empty program, tracepoint", lambda: empty_program(bcc.BPF.TRACEPOINT)),
+    ("virt-exitstat, raw", lambda: ours(Attachment.RAW, OURSELVES)),
+    ("virt-exitstat, raw, one vCPU", lambda: ours(Attachment.RAW, THIS_THREAD)),
+    ("virt-exitstat, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER)),
+    ("virt-exitstat, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES)),
+    ("virt-exitstat, tracepoint, another domain", lambda: ours(Attachment.TRACEPOINT, ANOTHER)),
+    ("ftrace, hist trigger", hist_trigger),
+    ("bcc's kvmexit", lambda: program("Display kvm exit", "/usr/sbin/kvmexit-bpfcc", "99999")),
+    ("bpftrace, one-liner", lambda: program("ready", "bpftrace", "-e", ONE_LINER)),
+    ("perf kvm stat", lambda: program("Samples", "perf", "kvm", "stat", "live", "-d", "1")),
+)
+
+
+def main():
+    guest = Guest()
+    print(f"kernel {os.uname().release}; ticks per CPUID exit, the least of 5 runs of 2,000\n")
+    print(f"{'attached':44} {'ticks':>8} {'more':>8}")
+    bare = 0.0
+    for name, attached in CASES:
+        if not any(word in name for word in (sys.argv[1:] or [""])):
+            continue
+        try:
+            with attached():
+                ticks = min(guest.ticks_per_exit() for _ in range(5))
+        except TracerError as error:
+            print(f"{name:44} did not run: {error}", flush=True)
+            continue
+        bare = bare or ticks
+        print(f"{name:44} {ticks:8.1f} {ticks - bare:+8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

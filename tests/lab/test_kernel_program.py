@@ -1,0 +1,172 @@
+"""The kernel program by itself: real program, real maps, threads of ours in place of vCPU threads."""
+
+import ctypes
+import os
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn
+from virt_exitstat.exit_counter import ExitCounter
+from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.snapshot import Lost, Thread
+from virt_exitstat.targets import ThreadFilter
+
+EVERYTHING = ThreadFilter(everything=True)
+
+
+@pytest.fixture(scope="session")
+def fire(tmp_path_factory):
+    """Run fire.c on a counter's program; returns the tgid and the tids that ran."""
+    binary = tmp_path_factory.mktemp("fire") / "fire"
+    subprocess.run(["gcc", "-O2", "-pthread", "-o", binary, Path(__file__).with_name("fire.c")], check=True)
+
+    def run(counter, threads, events, *reasons, cpus=0):
+        fd = counter.program_fd
+        command = [str(word) for word in (binary, fd, threads, events, cpus, *reasons)]
+        with subprocess.Popen(command, pass_fds=[fd], stdout=subprocess.PIPE, text=True) as process:
+            tids = [int(line) for line in process.stdout]
+        assert process.returncode == 0 and len(tids) == threads
+        return process.pid, tids
+
+    return run
+
+
+@pytest.fixture()
+def counter():
+    """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
+    made = []
+
+    def make(table=SVM, thread_filter=EVERYTHING, max_vcpus=64):
+        plans = AttachPlans(table, (AttachPlan(ReasonIn.ARGUMENT, (), "the test says so"),), "", {})
+        made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.__exit__(None, None, None)
+
+
+def test_a_million_events_of_8_threads_on_2_cpus_are_all_counted(counter, fire):
+    one = counter()
+    pid, tids = fire(one, 8, 125_000, 0x72, 0x78, 0x7B, 0x7C, 0x60)
+    snapshot = one.snapshot()
+    each = dict.fromkeys((0x72, 0x78, 0x7B, 0x7C, 0x60), 25_000)
+    assert snapshot.counts == {Thread(pid, tid): each for tid in tids}
+    assert snapshot.lost == Lost()
+
+
+def test_threads_that_migrate_between_cpus_lose_nothing(counter, fire):
+    one = counter()
+    pid, tids = fire(one, 4, 6_400, 0x72, cpus=os.cpu_count())
+    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 6_400} for tid in tids}
+
+
+def test_threads_that_share_a_cpu_and_always_miss_lose_nothing(counter, fire):
+    one = counter()
+    pid, tids = fire(one, 4, 5_000, 0x78, cpus=1)
+    assert one.snapshot().counts == {Thread(pid, tid): {0x78: 5_000} for tid in tids}
+
+
+def test_more_threads_than_rows_are_lost_to_the_last_exit(counter, fire):
+    one = counter(max_vcpus=3)
+    pid, tids = fire(one, 5, 1_000, 0x72)
+    snapshot = one.snapshot()
+    assert len(snapshot.counts) == 3 and set(snapshot.counts) < {Thread(pid, tid) for tid in tids}
+    assert all(counts == {0x72: 1_000} for counts in snapshot.counts.values())
+    assert snapshot.lost == Lost(no_row=2_000)
+
+
+def test_unknown_reasons_are_counted_under_their_number(counter, fire):
+    one = counter(SVM)
+    pid, (tid,) = fire(one, 1, 900, 0x72, 0x123456, 0x80000018)
+    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 300, 0x123456: 300, 0x80000018: 300}}
+
+
+def test_more_unknown_reasons_than_there_is_room_for_are_lost_not_forgotten(counter, fire):
+    one = counter(SVM)
+    fire(one, 1, 400, *range(0x10000, 0x10000 + 400))
+    snapshot = one.snapshot()
+    (counts,) = snapshot.counts.values()
+    assert sum(counts.values()) + snapshot.lost.no_reason == 400
+    assert snapshot.lost.no_reason >= 400 - 256
+
+
+def test_flags_of_a_vmx_reason_do_not_hide_it(counter, fire):
+    one = counter(VMX)
+    pid, (tid,) = fire(one, 1, 500, 33, 33 | 1 << 31, 33 | 1 << 26, 33 | 1 << 27, 33 | 1 << 28)
+    assert one.snapshot().counts == {Thread(pid, tid): {33: 500}}
+
+
+@pytest.mark.parametrize("table", [VMX, SVM], ids=["vmx", "svm"])
+def test_every_slot_counts_its_own_reason(counter, fire, table):
+    one = counter(table)
+    reasons = [table.reason_of(slot) for slot in range(table.slots)]
+    pid, (tid,) = fire(one, 1, 3 * len(reasons), *reasons)
+    assert one.snapshot().counts == {Thread(pid, tid): dict.fromkeys(reasons, 3)}
+
+
+def test_invalid_is_invalid_in_32_and_64_bits(counter, fire):
+    one = counter(SVM)
+    pid, (tid,) = fire(one, 1, 10, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+    assert one.snapshot().counts == {Thread(pid, tid): {0xFFFFFFFF: 10}}
+
+
+def test_a_filter_with_512_tids_lets_just_those_through(counter, fire):
+    tids = frozenset((os.getpid(), tid) for tid in range(1_000_000, 1_000_511)) | {(os.getpid(), os.getpid())}
+    wanted = counter(thread_filter=ThreadFilter(threads=tids))
+    fire(wanted, 2, 100, 0x72)
+    assert wanted.snapshot().counts == {}
+    run_here(wanted, 0x72)
+    assert wanted.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+
+
+def run_here(counter, reason):
+    """One event of this very thread."""
+    args = (ctypes.c_uint64 * 3)(reason, 0, 1)
+    # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
+    attr = struct.pack("=I36xI4xQ72x", counter.program_fd, ctypes.sizeof(args), ctypes.addressof(args))
+    bpf, prog_test_run = 321, 10
+    assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0
+
+
+def test_a_filtered_process_is_not_counted_and_another_is(counter, fire):
+    one = counter(thread_filter=ThreadFilter(tgids=frozenset({os.getpid()})))
+    fire(one, 2, 1_000, 0x72, cpus=1)
+    run_here(one, 0x78)
+    fire(one, 2, 1_000, 0x72, cpus=1)
+    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x78: 1}}
+
+
+def test_a_reused_tid_of_another_process_inherits_nothing(counter, fire):
+    one = counter()
+    pid, (tid,) = fire(one, 1, 1_000, 0x72, cpus=1)
+    # The next ids that the kernel gives out: a process with pid tid - 2, whose second thread gets the tid.
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(tid - 3))
+    other_pid, other_tids = fire(one, 2, 500, 0x78, cpus=1)
+    assert other_pid != pid and tid in other_tids
+    others = {Thread(other_pid, other): {0x78: 500} for other in other_tids}
+    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 1_000}, **others}
+
+
+def test_rows_of_threads_that_are_gone_serve_again_and_keep_their_counts(counter, fire):
+    one = counter(max_vcpus=4)
+    expected = {}
+    for _ in range(8):
+        pid, tids = fire(one, 3, 100, 0x72, 0x123456)
+        expected.update({Thread(pid, tid): {0x72: 50, 0x123456: 50} for tid in tids})
+        one.free_rows(lambda thread: not Path(f"/proc/{thread.tgid}/task/{thread.tid}").exists())
+    snapshot = one.snapshot()
+    assert (snapshot.counts, snapshot.lost) == (expected, Lost())
+
+
+def test_rows_are_not_touched_while_there_is_room(counter, fire):
+    one = counter(max_vcpus=64)
+    fire(one, 2, 10, 0x72)
+    one.free_rows(lambda _: pytest.fail("asked though most rows are free"))
+
+
+def test_the_maps_of_4096_vcpus_take_less_than_8_mb(counter):
+    assert counter(SVM, max_vcpus=4096).map_bytes() < 8_000_000
