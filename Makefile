@@ -28,6 +28,11 @@ test:               ## (root) install what the tests need and run all of them
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli
 
+bench:              ## (root) what counting costs, beside its peers; prints, never fails (8 min)
+	@tests/setup demo
+	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
+	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
+
 golden:             ## rewrite the golden files of the command-line tests; read the diff
 	@$(PYTEST) tests/cli --rewrite-golden
 
@@ -43,4 +48,4 @@ uninstall:          ## (root) remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virt-exitstat
 	rm -rf $(DESTDIR)$(PREFIX)/share/virt-exitstat
 
-.PHONY: help demo test quick golden install uninstall
+.PHONY: help demo test quick bench golden install uninstall

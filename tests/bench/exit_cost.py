@@ -5,7 +5,6 @@ Run in the lab with --icount, where the TSC counts instructions: the figures are
 
 import contextlib
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import bcc
+import peers
 from guest import Guest
 
 from virt_exitstat.attach_plan import Attachment, plan_attachment
@@ -20,14 +20,9 @@ from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.targets import ThreadFilter
 
 ROOT = Path("/")
-TRIGGER = Path("/sys/kernel/tracing/events/kvm/kvm_exit/trigger")
 OURSELVES = ThreadFilter(tgids=frozenset({os.getpid()}))
 THIS_THREAD = ThreadFilter(threads=frozenset({(os.getpid(), threading.get_native_id())}))
 ANOTHER = ThreadFilter(tgids=frozenset({1}))
-
-
-class TracerError(Exception):
-    """A tracer did not get ready; its last line."""
 
 
 @contextlib.contextmanager
@@ -54,28 +49,6 @@ def ours(attachment, thread_filter):
         yield
 
 
-@contextlib.contextmanager
-def hist_trigger():
-    TRIGGER.write_text("hist:keys=common_pid,exit_reason")
-    yield
-    TRIGGER.write_text("!hist:keys=common_pid,exit_reason")
-
-
-@contextlib.contextmanager
-def program(ready, *command):
-    """A tracer that says when it is ready."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        line = ""
-        for line in process.stdout:
-            if ready in line:
-                break
-        else:
-            raise TracerError(f"{Path(command[0]).name}: {line.strip()}")
-        yield
-        process.kill()
-
-
-ONE_LINER = 'BEGIN { printf("ready\\n"); } tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }'
 CASES = (
     ("nothing attached", nothing),
     ("empty program, raw tracepoint", lambda: empty_program(bcc.BPF.RAW_TRACEPOINT)),
@@ -85,10 +58,10 @@ CASES = (
     ("virt-exitstat, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER)),
     ("virt-exitstat, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES)),
     ("virt-exitstat, tracepoint, another domain", lambda: ours(Attachment.TRACEPOINT, ANOTHER)),
-    ("ftrace, hist trigger", hist_trigger),
-    ("bcc's kvmexit", lambda: program("Display kvm exit", "/usr/sbin/kvmexit-bpfcc", "99999")),
-    ("bpftrace, one-liner", lambda: program("ready", "bpftrace", "-e", ONE_LINER)),
-    ("perf kvm stat", lambda: program("Samples", "perf", "kvm", "stat", "live", "-d", "1")),
+    ("ftrace, hist trigger", peers.hist_trigger),
+    ("bcc's kvmexit (counts nothing on 6.1)", peers.kvmexit),
+    ("bpftrace, one-liner", peers.bpftrace),
+    ("perf kvm stat record", peers.perf_kvm_stat),
 )
 
 
@@ -103,7 +76,7 @@ def main():
         try:
             with attached():
                 ticks = min(guest.ticks_per_exit() for _ in range(5))
-        except TracerError as error:
+        except peers.PeerError as error:
             print(f"{name:44} did not run: {error}", flush=True)
             continue
         bare = bare or ticks

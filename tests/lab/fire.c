@@ -5,7 +5,8 @@
  *   fire FD THREADS EVENTS CPUS REASON..
  *
  * Each thread runs the program EVENTS times, with the reasons in turn. CPUS is how many CPUs the threads share: 0 leaves
- * that to the scheduler, 1 pins all to CPU 0, N moves each thread from CPU to CPU every 64 events. Prints each tid.
+ * that to the scheduler, 1 pins all to CPU 0, N moves each thread from CPU to CPU every 64 events; -1 pins all to CPU 0
+ * and lets the next one run after each event. Prints each tid.
  */
 #define _GNU_SOURCE
 #include <linux/bpf.h>
@@ -43,13 +44,17 @@ static void *run(void *first_cpu)
 	attr.test.ctx_in = (unsigned long)args;
 	attr.test.ctx_size_in = sizeof(args);
 	printf("%ld\n", syscall(SYS_gettid));
+	if (cpus < 0)
+		pin(0);
 	pthread_barrier_wait(&all_ready);
 	for (n = 0; n < events; n++) {
-		if (cpus && n % 64 == 0)
+		if (cpus > 0 && n % 64 == 0)
 			pin(((long)first_cpu + n / 64) % cpus);
 		args[0] = strtoul(reason[n % reasons], NULL, 0);
 		if (syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)))
 			perror("BPF_PROG_TEST_RUN"), exit(1);
+		if (cpus < 0)
+			sched_yield();
 	}
 	return NULL;
 }

@@ -1,0 +1,68 @@
+"""How long reading and starting take: a snapshot of many vCPUs, the maps' memory, and exec to attached."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "lib"))
+
+started = time.perf_counter()
+import bcc  # noqa: E402, F401
+
+from virt_exitstat import cli  # noqa: E402, F401
+from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment  # noqa: E402
+from virt_exitstat.exit_counter import ExitCounter  # noqa: E402
+from virt_exitstat.exit_reasons import SVM  # noqa: E402
+from virt_exitstat.targets import ThreadFilter  # noqa: E402
+
+imported = time.perf_counter()
+
+import peers  # noqa: E402
+from fire import compile_fire, fire  # noqa: E402
+
+EVERYTHING = ThreadFilter(everything=True)
+TEST_PLANS = AttachPlans(SVM, (AttachPlan(ReasonIn.ARGUMENT, (), "the bench says so"),), "", {})
+
+
+def reading():
+    binary = compile_fire()
+    print(f"{'vCPUs':>6} {'snapshot':>12} {'maps':>12}")
+    for vcpus in (64, 1024, 4096):
+        with ExitCounter(EVERYTHING, TEST_PLANS, max_vcpus=vcpus) as counter:
+            fire(binary, counter.program_fd, vcpus, 8, 0, 0x72)
+            times = []
+            for _ in range(5):
+                before = time.perf_counter()
+                snapshot = counter.snapshot()
+                times.append(time.perf_counter() - before)
+            assert len(snapshot.counts) == vcpus
+            print(f"{vcpus:6} {1000 * min(times):9.1f} ms {counter.map_bytes() / 1e6:9.2f} MB", flush=True)
+
+
+def starting():
+    before = time.perf_counter()
+    plans = plan_attachment(Path("/"))
+    planned = time.perf_counter()
+    with ExitCounter(EVERYTHING, plans, max_vcpus=4096) as counter:
+        compiled = time.perf_counter()
+        counter.attach()
+        attached = time.perf_counter()
+    print(f"\nimports {imported - started:.2f} s, plan {planned - before:.2f} s, ", end="")
+    print(f"compile and load {compiled - planned:.2f} s, attach {attached - compiled:.2f} s")
+    ready = (
+        ("virt-exitstat", peers.program("counting exits", CHECKOUT / "virt-exitstat", "--pid", "all")),
+        ("bcc's kvmexit", peers.kvmexit()),
+    )
+    for name, program in ready:
+        before = time.perf_counter()
+        with program:
+            print(f"{name}: {time.perf_counter() - before:.2f} s from exec to attached", flush=True)
+
+
+if __name__ == "__main__":
+    print(f"kernel {os.uname().release}\n")
+    reading()
+    if Path("/sys/kernel/tracing/events/kvm").exists():
+        starting()
