@@ -132,10 +132,10 @@ class ExitCounter:
 
     def _load_cheapest(self) -> None:
         """Load the program for the first plan left that compiler and verifier accept."""
-        raise_memory_limit()
+        hint = "" if raise_memory_limit() else "if it lacks memory, 'ulimit -l unlimited' first; "
         while not self._bpf:
             try:
-                with _quiet_stderr(self._debug, "bcc could not compile or load the kernel program"):
+                with _quiet_stderr(self._debug, "bcc could not compile or load the kernel program", hint):
                     self._load(self._left[0])
             except ExitStatError as error:
                 self._fall_back(error)
@@ -225,15 +225,13 @@ def _fdinfo(fd: int, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _quiet_stderr(debug: bool, failure: str) -> Iterator[None]:
-    """Turn what bcc raises into one of our errors, and keep what it and clang print from the user's screen."""
-    if debug:
-        yield
-        return
+def _quiet_stderr(debug: bool, failure: str, hint: str = "") -> Iterator[None]:
+    """Turn what bcc raises into one of our errors; keep what it and clang print from the screen, unless `debug`."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+        if not debug:
+            os.dup2(said.fileno(), 2)
         try:
             yield
         except ExitStatError:
@@ -241,7 +239,7 @@ def _quiet_stderr(debug: bool, failure: str) -> Iterator[None]:
         except Exception as error:
             said.seek(0)
             first = (said.read().decode(errors="replace").strip() or str(error)).splitlines()[0]
-            raise ExitStatError(f"{failure}: {first}", "the whole output is shown with --debug") from error
+            raise ExitStatError(f"{failure}: {first}", f"{hint}--debug shows the whole output") from error
         finally:
             os.dup2(saved, 2)
             os.close(saved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 from pathlib import Path
@@ -12,11 +11,14 @@ from .errors import ExitStatError
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 
 
-def raise_memory_limit() -> None:
-    """Let maps of any size be made, where that is allowed."""
-    # Before Linux 5.11 maps count against RLIMIT_MEMLOCK. Where it may not be raised, bcc's own message tells.
-    with contextlib.suppress(ValueError, OSError):
+def raise_memory_limit() -> bool:
+    """Let maps of any size be made; False where that is not allowed."""
+    # Before Linux 5.11 maps count against RLIMIT_MEMLOCK.
+    try:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 def check_privileges(root: Path) -> None:

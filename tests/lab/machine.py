@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from image import Image, LabError
+from cache import LabError
+from image import Image
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -18,11 +19,9 @@ _KERNEL_ARGUMENTS = (
 )
 
 
-class LabCrashError(LabError):
-    """The emulated host ended by itself."""
-
-
-def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float, icount: bool = False) -> int:
+def run_in_svm_host(
+    emulator: list[str], image: Image, command: list[str], *, timeout_s: float, icount: bool = False
+) -> int:
     """Run `command` in the checkout's root on an AMD host that QEMU/TCG emulates; return its exit status.
 
     With `icount` the host has one CPU whose time stamp counter counts instructions: slow, and the same in each run.
@@ -34,7 +33,7 @@ def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float, icoun
         job, console = Path(scratch, "job.tar"), Path(scratch, "console.log")
         job.write_bytes(_pack_job(command))
         qemu = [
-            "qemu-system-x86_64",
+            *emulator,
             "-nodefaults",
             "-no-user-config",
             "-display", "none",
@@ -58,13 +57,11 @@ def run_in_svm_host(image: Image, command: list[str], *, timeout_s: float, icoun
                 subprocess.run(qemu, stdin=subprocess.DEVNULL, stderr=log, timeout=timeout_s, check=False)
         except subprocess.TimeoutExpired:
             raise LabError(f"the lab ran longer than {timeout_s:.0f} s; its console:\n{_tail(console)}") from None
-        except FileNotFoundError:
-            raise LabError("no qemu-system-x86_64; install it with 'apt install qemu-system-x86'") from None
         marker = "lab: exit status "
         for line in reversed(_tail(console).splitlines()):
             if line.startswith(marker):
                 return int(line[len(marker) :])
-        raise LabCrashError(f"the lab ended without the command's exit status; its console:\n{_tail(console)}")
+        raise LabError(f"the lab ended without the command's exit status; its console:\n{_tail(console)}")
 
 
 def _pack_job(command: list[str]) -> bytes:

@@ -4,17 +4,19 @@ import ctypes
 import os
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn
+from virt_exitstat.attach_plan import Attachment, AttachPlan, AttachPlans, ReasonIn, plan_attachment
 from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.snapshot import Lost, Thread
 from virt_exitstat.targets import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
+ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +41,8 @@ def counter():
     """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
     made = []
 
-    def make(table=SVM, thread_filter=EVERYTHING, max_vcpus=64):
-        plans = AttachPlans(table, (AttachPlan(ReasonIn.ARGUMENT, (), "the test says so"),), "", {})
+    def make(table=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT):
+        plans = AttachPlans(table, (plan,), "", {})
         made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus))
         return made[-1]
 
@@ -92,6 +94,27 @@ def test_more_unknown_reasons_than_there_is_room_for_are_lost_not_forgotten(coun
     (counts,) = snapshot.counts.values()
     assert sum(counts.values()) + snapshot.lost.no_reason == 400
     assert snapshot.lost.no_reason >= 400 - 256
+
+
+@pytest.mark.parametrize("reason_in", [ReasonIn.VCPU, ReasonIn.VCPU_POINTER])
+def test_a_reason_that_cannot_be_read_is_lost_not_taken_for_another(counter, fire, reason_in):
+    one = counter(plan=AttachPlan(reason_in, (64, 112), "the vCPU is at address 0"))
+    fire(one, 2, 500, 0)
+    snapshot = one.snapshot()
+    assert all(not counts for counts in snapshot.counts.values())
+    assert snapshot.lost == Lost(no_reason=1_000)
+
+
+def test_an_attachment_that_the_kernel_refuses_falls_back_with_a_note(capfd):
+    """Linux 6.1 has two raw arguments: the program that reads a third is refused, the regular tracepoint is taken."""
+    plans = plan_attachment(Path("/"), Attachment.TRACEPOINT)
+    plans = replace(plans, plans=(ARGUMENT, *plans.plans))
+    with ExitCounter(EVERYTHING, plans, max_vcpus=64, debug=True) as counter:
+        counter.attach()
+    said = capfd.readouterr().err
+    assert "virt-exitstat: could not attach to the raw tracepoint kvm:kvm_exit: " in said
+    assert "; falling back\n" in said
+    assert "virt-exitstat: attached to the tracepoint kvm:kvm_exit" in said
 
 
 def test_flags_of_a_vmx_reason_do_not_hide_it(counter, fire):
