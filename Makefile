@@ -13,7 +13,7 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@echo "demo: 1/2 installing what the lab needs (a minute on a fresh machine, else a second)"
 	@tests/setup demo
 	@echo "demo: 2/2 booting the lab (about 80 s; the first time it builds its image, 90 s more)"
-	@$(LAB) run tests/lab/inside/demo
+	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
 	@echo "test: 1/4 installing what the tests need (two minutes on a fresh machine, else a second)"
@@ -23,7 +23,7 @@ test:               ## (root) install what the tests need and run all of them
 	@echo "test: 3/4 real domains on this machine (30 s)"
 	@$(PYTEST) -rs tests/host
 	@echo "test: 4/4 the lab: counting on a real KVM host (5 min; the first time it builds its image, 90 s more)"
-	@$(LAB) run $(PYTEST) tests/lab
+	@$(LAB) run --timeout 480 $(PYTEST) tests/lab
 
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli

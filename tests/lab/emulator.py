@@ -1,8 +1,8 @@
 """The lab's emulator: Debian 13's QEMU, unpacked beside the images, whatever QEMU this machine has.
 
-Debian 12's 7.2 will not do: now and then the lab's kernel panics in KVM_RUN, or a guest resets. The traces look as if
-an interrupt were taken between #VMEXIT and STGI, with the guest's GS still loaded. It took some million exits on Linux
-6.1 and a minute or two on 5.10.
+Every machine tests with the same one, and Debian 12's 7.2 does not carry Linux 5.10: within a minute or two the lab's
+kernel panics in KVM_RUN or hangs. The traces look as if an interrupt were taken between #VMEXIT and STGI, with the
+guest's GS still loaded. 10.0 is better but not free of it (machine.py says what we do about it).
 """
 
 from pathlib import Path
