@@ -28,7 +28,7 @@ test:               ## (root) install what the tests need and run all of them
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli
 
-bench:              ## (root) what counting costs, beside its peers; prints, never fails (8 min)
+bench:              ## (root) what counting costs, beside its peers; prints, never fails (3 min)
 	@tests/setup demo
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading

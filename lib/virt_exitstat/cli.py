@@ -20,10 +20,11 @@ from .counter import Counter
 from .errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
 from .exit_counter import ExitCounter
 from .options import Options, parse_options
-from .render import escape, import_tabulate, render_list, render_report
+from .render import import_tabulate, render_list, render_report
 from .report import make_report
 from .snapshot import CountSnapshot
 from .targets import Target, Targets, ThreadFilter, describe_vcpus
+from .terminal import escape
 
 #: How often a long count looks for rows to free, in seconds.
 _HOUSEKEEPING_S = 5

@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .errors import ExitStatError, NotFoundError
-from .options import DEFAULT_URI
-from .render import escape
 from .targets import Domain
+from .terminal import escape
+
+#: Where libvirt is asked when neither --connect nor the environment says so.
+DEFAULT_URI = "qemu:///system"
 
 
 def open_connection(uri: str | None = None) -> Any:

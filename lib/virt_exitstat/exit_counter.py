@@ -162,9 +162,10 @@ class ExitCounter:
             undo.pop_all()
 
     def _unload(self) -> None:
-        self._words.release()
-        self._bpf.cleanup()
-        self._bpf = None
+        if self._bpf:
+            self._words.release()
+            self._bpf.cleanup()
+            self._bpf = None
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf

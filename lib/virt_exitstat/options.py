@@ -11,11 +11,9 @@ from typing import NoReturn
 
 from . import __version__
 from .attach_plan import Attachment
+from .domains import DEFAULT_URI
 from .errors import UsageError
-from .render import escape
-
-#: Where libvirt is asked when neither --connect nor the environment says so.
-DEFAULT_URI = "qemu:///system"
+from .terminal import escape
 
 _EXAMPLES = """\
 examples:

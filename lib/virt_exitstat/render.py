@@ -9,6 +9,7 @@ from typing import Any
 from .errors import ExitStatError
 from .report import Report, Table, TargetReport, VCpuReport
 from .targets import Targets, describe_vcpus
+from .terminal import escape
 
 # In the order of Lost's fields.
 _WHY_LOST = (
@@ -47,11 +48,6 @@ def render_list(targets: Targets) -> str:
         ]
         rows += [[*known, str(target.pid), number, tid] for number, tid in threads or [("-", "-")]]
     return _tabulate(rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3)
-
-
-def escape(text: str) -> str:
-    """The text with whatever a terminal would not print as itself (control characters, bidi marks) as `\\x1b`."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _header_of_target(target: TargetReport, seconds: float) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from .errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
-from .render import escape
 from .targets import Domain, Target, VCpu
+from .terminal import escape
 
-# QEMU names its vCPU threads so since 2.x (x86_cpu thread names, accel/*/: "CPU %d/KVM"); libvirt asks it to.
-_VCPU_THREAD = re.compile(r"CPU (\d+)/(KVM|TCG)\n?")
+# What QEMU names its vCPU threads (accel/kvm/kvm-accel-ops.c: "CPU %d/KVM") when asked for names, as libvirt does.
+_VCPU_THREAD = re.compile(r"CPU (\d+)/(KVM|TCG)")
 
 _REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its records; domains keep running"
 
@@ -97,7 +97,7 @@ def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
         pid, vcpus = _parse_status(text, record)
         _check_uuid(pid, domain, record, root)
         for vcpu in vcpus:
-            if not (root / "proc" / str(pid) / "task" / str(vcpu.tid)).exists():
+            if not is_running(pid, root, tid=vcpu.tid):
                 raise StaleRecordError(
                     f"{escape(str(record))} is stale: thread {vcpu.tid} of vCPU {vcpu.number} is not in process {pid}",
                     _REWRITE,

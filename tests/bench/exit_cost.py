@@ -9,8 +9,6 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-
 import bcc
 import peers
 from guest import Guest

@@ -5,14 +5,12 @@ In the lab with --icount a nanosecond is an instruction.
 """
 
 import os
-import sys
+import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
-
 import bcc
-from fire import compile_fire, fire
 
+from fire import compile_fire, fire
 from virt_exitstat.attach_plan import AttachPlan, ReasonIn
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.kernel_program import find_program, program_macros
@@ -57,7 +55,7 @@ def ns_per_run(binary, program, threads):
 
 def main():
     Path("/proc/sys/kernel/bpf_stats_enabled").write_text("1")
-    binary = compile_fire()
+    binary = compile_fire(tempfile.mkdtemp())
     programs = {
         "virt-exitstat, VMX": ours(VMX),
         "virt-exitstat, SVM": ours(SVM),

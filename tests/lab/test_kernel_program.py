@@ -3,13 +3,16 @@
 import ctypes
 import os
 import struct
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fire import compile_fire
+from fire import fire as run_fire
+from kvm_host import programs_loaded
 from virt_exitstat.attach_plan import Attachment, AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.snapshot import Lost, Thread
@@ -22,18 +25,10 @@ ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 @pytest.fixture(scope="session")
 def fire(tmp_path_factory):
     """Run fire.c on a counter's program; returns the tgid and the tids that ran."""
-    binary = tmp_path_factory.mktemp("fire") / "fire"
-    subprocess.run(["gcc", "-O2", "-pthread", "-o", binary, Path(__file__).with_name("fire.c")], check=True)
-
-    def run(counter, threads, events, *reasons, cpus=0):
-        fd = counter.program_fd
-        command = [str(word) for word in (binary, fd, threads, events, cpus, *reasons)]
-        with subprocess.Popen(command, pass_fds=[fd], stdout=subprocess.PIPE, text=True) as process:
-            tids = [int(line) for line in process.stdout]
-        assert process.returncode == 0 and len(tids) == threads
-        return process.pid, tids
-
-    return run
+    binary = compile_fire(tmp_path_factory.mktemp("fire"))
+    return lambda counter, threads, events, *reasons, cpus=0: run_fire(
+        binary, counter.program_fd, threads, events, cpus, *reasons
+    )
 
 
 @pytest.fixture()
@@ -115,6 +110,17 @@ def test_an_attachment_that_the_kernel_refuses_falls_back_with_a_note(capfd):
     assert "virt-exitstat: could not attach to the raw tracepoint kvm:kvm_exit: " in said
     assert "; falling back\n" in said
     assert "virt-exitstat: attached to the tracepoint kvm:kvm_exit" in said
+
+
+def test_when_no_way_is_left_the_refusal_is_told_and_nothing_stays():
+    """The raw program may not attach here, and no tracepoint's record is 10,000 bytes long."""
+    plans = replace(
+        plan_attachment(Path("/")), plans=(ARGUMENT, AttachPlan(ReasonIn.RECORD, (10_000,), "the test says so"))
+    )
+    refused = pytest.raises(ExitStatError, match="could not compile or load the kernel program")
+    with refused, ExitCounter(EVERYTHING, plans, max_vcpus=64) as counter:
+        counter.attach()
+    assert not programs_loaded()
 
 
 def test_flags_of_a_vmx_reason_do_not_hide_it(counter, fire):

@@ -3,10 +3,11 @@
 import pytest
 
 from virt_exitstat.exit_reasons import SVM, VMX
-from virt_exitstat.render import escape, render_list, render_report
+from virt_exitstat.render import render_list, render_report
 from virt_exitstat.report import make_report
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
+from virt_exitstat.terminal import escape
 
 UUID = "ed976740-be30-475d-ada2-37b68f7d76ed"
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", UUID, 1))
