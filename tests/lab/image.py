@@ -1,5 +1,6 @@
 """The lab's disk image: a Debian with libvirt, QEMU/KVM, bcc and the guests. Each run boots a snapshot of it."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,17 @@ _UNPACKED_WITHOUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/
 
 @dataclass(frozen=True)
 class Image:
-    """A built image: the host's root disk (raw ext4), its kernel and its initramfs."""
+    """A built image: the host's root disk (raw ext4), its kernel and its initramfs, and a CD that boots these two."""
 
     disk: Path
     kernel: Path
     initrd: Path
+    cdrom: Path
+
+    @property
+    def kernel_arguments(self) -> str:
+        """The kernel's command line, the same on each machine."""
+        return (_RECIPE / "kernel-arguments").read_text().strip()
 
 
 def build_image(release: str, *, mirror: str = "") -> Image:
@@ -28,7 +35,7 @@ def build_image(release: str, *, mirror: str = "") -> Image:
     """
     recipe = [*sorted(_RECIPE.iterdir()), Path(__file__)]
     home = built_once(release, recipe, 80, lambda scratch, result: _build(release, scratch, result, mirror))
-    return Image(disk=home / "disk.img", kernel=home / "vmlinuz", initrd=home / "initrd")
+    return Image(disk=home / "disk.img", kernel=home / "vmlinuz", initrd=home / "initrd", cdrom=home / "boot.iso")
 
 
 def _build(release: str, scratch: Path, result: Path, mirror: str) -> None:
@@ -53,9 +60,14 @@ def _build(release: str, scratch: Path, result: Path, mirror: str) -> None:
         # The lab has an initramfs of its own; Debian's takes 20 s to make and longer to boot.
         {"INITRD": "No"},
     )
-    for name in ("vmlinuz", "initrd"):
+    for name in ("vmlinuz", "initrd", "boot.iso"):
         shutil.move(str(root / "lab" / name), str(result / name))
-    run(
-        ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root), str(result / "disk.img"), "3G"],
-        {},
-    )
+    disk = result / "disk.img"
+    run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root), str(disk), "3G"], {})
+    os.truncate(disk, whole_cylinders(3 << 30))
+
+
+def whole_cylinders(size: int) -> int:
+    """The smallest disk of at least `size` bytes whose geometry Bochs guesses: 16 heads, 63 sectors a track."""
+    cylinder = 16 * 63 * 512
+    return -(-size // cylinder) * cylinder

@@ -12,13 +12,6 @@ from image import Image
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
-# Each of these was measured to save boot time under emulation; none changes how KVM works.
-_KERNEL_ARGUMENTS = (
-    "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog audit=0 apparmor=0 cryptomgr.notests tsc=reliable "
-    "no_timer_check random.trust_cpu=on"
-)
-
-
 # How often the host is booted when the emulator lets it down. About one run in ten ends in a triple fault, a panic in
 # KVM_RUN or a hang, with QEMU 7.2 and 10.0 alike, at a random place; a fault of ours would come every time.
 _BOOTS = 3
@@ -63,7 +56,7 @@ def _boot(emulator: list[str], image: Image, command: list[str], timeout_s: floa
             "-m", "3G",
             "-kernel", str(image.kernel),
             "-initrd", str(image.initrd),
-            "-append", _KERNEL_ARGUMENTS,
+            "-append", image.kernel_arguments,
             "-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on",
             "-drive", f"file={job},format=raw,if=virtio,readonly=on",
             "-chardev", f"file,id=console,path={console},append=on",
