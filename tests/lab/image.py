@@ -63,7 +63,7 @@ def _build(release: str, scratch: Path, result: Path, mirror: str) -> None:
     for name in ("vmlinuz", "initrd", "boot.iso"):
         shutil.move(str(root / "lab" / name), str(result / name))
     disk = result / "disk.img"
-    run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(root), str(disk), "3G"], {})
+    run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "lab", "-d", str(root), str(disk), "3G"], {})
     os.truncate(disk, whole_cylinders(3 << 30))
 
 
