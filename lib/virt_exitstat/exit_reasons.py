@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .reason_names import SVM_NAMES, VMX_NAMES
+from .reason_names import KERNEL_ALIASES, SVM_NAMES, VMX_NAMES
 
 
 class Isa(enum.IntEnum):
@@ -75,7 +75,8 @@ def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
     """The running kernel's own names, from the `print fmt` of `events/kvm/kvm_exit/format`.
 
     The format holds one `__print_symbolic` table for VMX and, behind it, one for SVM. Names are put in our spelling:
-    capitals and underscores. Empty when the format holds no such table.
+    capitals and underscores, and our name where the kernel's differs (KERNEL_ALIASES). Empty when the format holds no
+    such table.
     """
     tables = print_fmt.split("__print_symbolic(")[1:]
     if len(tables) < isa:
@@ -86,7 +87,8 @@ def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
     ):
         # Literals as in `10`, `0x040 + 14`, `-1` and, since Linux 7, `0x80000001ull`.
         terms = [int(re.sub("[uUlL]+$", "", term.strip()), 0) for term in number.split("+")]
-        names[sum(terms) & 0xFFFFFFFF] = re.sub(r"\W+", "_", name).upper()
+        spelled = re.sub(r"\W+", "_", name).upper()
+        names[sum(terms) & 0xFFFFFFFF] = KERNEL_ALIASES.get(spelled, spelled)
     return names
 
 

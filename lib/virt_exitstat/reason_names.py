@@ -196,3 +196,22 @@ SVM_NAMES = {
     0x8000FFFF: "VMGEXIT_UNSUPPORTED_EVENT",
     0xFFFFFFFF: "INVALID",
 }
+
+#: The kernel's own name -> ours, where the two differ. The table that KVM's tracepoint prints names by
+#: (SVM_EXIT_REASONS in arch/x86/include/uapi/asm/svm.h) has spellings of its own; ours are those of the constants.
+KERNEL_ALIASES = {
+    **{f"{name}_EXCP": f"EXCP_{name}" for name in _EXCEPTIONS.values()},
+    **{f"READ_{name}TR": f"{name}TR_READ" for name in ("ID", "GD", "LD")},
+    **{f"WRITE_{name}TR": f"{name}TR_WRITE" for name in ("ID", "GD", "LD")},
+    **{f"WRITE_{name}_TRAP": f"{name}_WRITE_TRAP" for name in ("EFER", "CR0", "CR4", "CR8")},
+    "READ_RT": "TR_READ",  # sic
+    "WRITE_RT": "TR_WRITE",
+    "INTERRUPT": "INTR",
+    "IO": "IOIO",
+    "HYPERCALL": "VMMCALL",
+    "BUSLOCK": "BUS_LOCK",
+    "IDLE_HALT": "IDLE_HLT",
+    "VMGEXIT_PAGE_STATE_CHANGE": "VMGEXIT_PSC",
+    "VMGEXIT_HYPERVISOR_FEATURE": "VMGEXIT_HV_FEATURES",
+    "INVALID_GUEST_STATE": "INVALID",
+}

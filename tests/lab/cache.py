@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -76,5 +77,5 @@ def run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def say(message: str) -> None:
-    """Tell the user what takes time."""
-    print(f"lab: {message}", flush=True)
+    """Tell the user what takes time; stdout is the command's."""
+    print(f"lab: {message}", file=sys.stderr, flush=True)

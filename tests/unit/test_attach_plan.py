@@ -114,7 +114,7 @@ def test_the_offset_is_read_and_not_assumed(host):
     assert offset_in_record(host) == 12
 
 
-@pytest.mark.parametrize(("flags", "reason", "name"), [(INTEL, 30, "IO_INSTRUCTION"), (AMD, 0x7B, "IO")])
+@pytest.mark.parametrize(("flags", "reason", "name"), [(INTEL, 30, "IO_INSTRUCTION"), (AMD, 0x7B, "IOIO")])
 @pytest.mark.parametrize("wanted", Attachment)
 def test_the_kernels_names_are_those_of_the_cpus_isa(host, flags, reason, name, wanted):
     add_kvm(host, flags)
