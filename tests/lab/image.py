@@ -46,6 +46,8 @@ def _build(release: str, scratch: Path, result: Path, mirror: str) -> None:
             "mmdebstrap",
             "--variant=minbase",
             '--aptopt=APT::Install-Recommends "false"',
+            # A mirror of sid that lags behind by some weeks serves as well.
+            '--aptopt=Acquire::Check-Valid-Until "false"',
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in _UNPACKED_WITHOUT),
             f"--include={','.join(packages)}",
             # No service is started while its package is installed.
