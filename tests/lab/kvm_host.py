@@ -39,9 +39,17 @@ class Witness:
 
     def __init__(self, name):
         self.name = name
-        (self._debugfs,) = Path("/sys/kernel/debug/kvm").glob(
-            Path(f"/run/libvirt/qemu/{name}.pid").read_text().strip() + "-*"
-        )
+        (self._debugfs,) = Path("/sys/kernel/debug/kvm").glob(f"{self.pid()}-*")
+
+    def pid(self):
+        """Of its QEMU process, by libvirt's pid file."""
+        return int(Path(f"/run/libvirt/qemu/{self.name}.pid").read_text())
+
+    def tids(self):
+        """{vCPU: tid}, by the names of QEMU's threads."""
+        threads = {int(task.name): (task / "comm").read_text() for task in Path(f"/proc/{self.pid()}/task").iterdir()}
+        named = {tid: re.fullmatch(r"CPU (\d+)/KVM\n", name) for tid, name in threads.items()}
+        return {int(found.group(1)): tid for tid, found in named.items() if found}
 
     def exits(self):
         """Of the whole domain, by debugfs."""
