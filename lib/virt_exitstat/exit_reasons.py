@@ -74,9 +74,8 @@ class ReasonTable:
 def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
     """The running kernel's own names, from the `print fmt` of `events/kvm/kvm_exit/format`.
 
-    The format holds one `__print_symbolic` table for VMX and, behind it, one for SVM. Names are put in our spelling:
-    capitals and underscores, and our name where the kernel's differs (KERNEL_ALIASES). Empty when the format holds no
-    such table.
+    The format holds one `__print_symbolic` table for VMX and, behind it, one for SVM. Names are put in our spelling.
+    Empty when the format holds no such table.
     """
     tables = print_fmt.split("__print_symbolic(")[1:]
     if len(tables) < isa:
@@ -87,9 +86,14 @@ def parse_kernel_names(print_fmt: str, isa: Isa) -> dict[int, str]:
     ):
         # Literals as in `10`, `0x040 + 14`, `-1` and, since Linux 7, `0x80000001ull`.
         terms = [int(re.sub("[uUlL]+$", "", term.strip()), 0) for term in number.split("+")]
-        spelled = re.sub(r"\W+", "_", name).upper()
-        names[sum(terms) & 0xFFFFFFFF] = KERNEL_ALIASES.get(spelled, spelled)
+        names[sum(terms) & 0xFFFFFFFF] = spell_reason(name)
     return names
+
+
+def spell_reason(kernel_name: str) -> str:
+    """The kernel's own name of a reason, as it stands in the format file and in traces, in our spelling."""
+    spelled = re.sub(r"\W+", "_", kernel_name).upper()
+    return KERNEL_ALIASES.get(spelled, spelled)
 
 
 # Intel's bits 16-31 are flags: 26 bus lock, 27 enclave, 28 pending MTF, 31 failed entry (SDM vol. 3, 25.9.1).
