@@ -16,14 +16,20 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
-	@echo "test: 1/4 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@echo "test: 1/5 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/4 unit and command-line tests (10 s)"
+	@echo "test: 2/5 unit and command-line tests (10 s)"
 	@$(PYTEST) tests/unit tests/cli
-	@echo "test: 3/4 real domains on this machine (30 s)"
+	@echo "test: 3/5 real domains on this machine (30 s)"
 	@$(PYTEST) -rs tests/host
-	@echo "test: 4/4 the lab: counting on a real KVM host (5 min; the first time it builds its image, 90 s more)"
-	@$(LAB) run --timeout 480 $(PYTEST) tests/lab
+	@echo "test: 4/5 the lab on AMD's SVM: counting on a real KVM host (5 min; the first time it builds its image, 2 min more)"
+	@$(LAB) run --timeout 600 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'
+	@echo "test: 5/5 the lab on Intel's VMX (7 min)"
+	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance
+
+test-matrix:        ## (root) the acceptance on every Debian release and both ISAs; prints a table (50 min)
+	@tests/setup test
+	@tests/lab/matrix
 
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli
@@ -48,4 +54,4 @@ uninstall:          ## (root) remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virt-exitstat
 	rm -rf $(DESTDIR)$(PREFIX)/share/virt-exitstat
 
-.PHONY: help demo test quick bench golden install uninstall
+.PHONY: help demo test test-matrix quick bench golden install uninstall

@@ -62,7 +62,7 @@ def apt_mirror() -> str:
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
-    """Run a step of a build; LabError with its last lines when it fails."""
+    """Run a step of a build; LabError with its first error when it fails."""
     done = subprocess.run(
         command,
         env={**os.environ, **environment},
@@ -72,8 +72,9 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         check=False,
     )
     if done.returncode != 0:
-        last = "\n".join(done.stdout.splitlines()[-25:])
-        raise LabError(f"{command[0]} failed with status {done.returncode}; its last lines:\n{last}")
+        lines = done.stdout.splitlines() or ["it said nothing"]
+        error = next((line for line in lines if line.startswith(("E: ", "Err:"))), lines[-1])
+        raise LabError(f"{command[0]} failed with status {done.returncode}: {error}")
 
 
 def say(message: str) -> None:

@@ -18,7 +18,10 @@ def pytest_collection_modifyitems(items):
 def _at_rest():
     """Between tests the domains are suspended: counters can be read, and the emulator has less to do."""
     for name in ("guest01", "guest02"):
-        virsh("suspend", name)
+        if "shut off" in virsh("domstate", name):
+            virsh("start", name)
+        if "running" in virsh("domstate", name):
+            virsh("suspend", name)
 
 
 @pytest.fixture()
