@@ -73,7 +73,7 @@ def run(command: list[str], environment: dict[str, str]) -> None:
     )
     if done.returncode != 0:
         lines = done.stdout.splitlines() or ["it said nothing"]
-        error = next((line for line in lines if line.startswith(("E: ", "Err:"))), lines[-1])
+        error = next((line for line in lines if line.startswith("E: ")), lines[-1])
         raise LabError(f"{command[0]} failed with status {done.returncode}: {error}")
 
 
