@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from . import domains, threads
 from .attach_plan import plan_attachment
+from .completion import find_candidates
 from .counter import Counter
 from .errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
 from .exit_counter import ExitCounter
@@ -74,9 +75,9 @@ def main(
     `connection` (a virConnect), `counter` (makes what counts, given a filter) and `root` (where /proc, /sys and /run
     are) stand for the real ones when they are given. Raises ExitStatError.
     """
+    if any(word.partition("=")[0] == "--complete" for word in argv):
+        return _complete(argv, connection, root)
     options = parse_options(argv)
-    if options.complete:
-        return _complete(options, connection)
     run_dir = None
     if not (options.pids or options.tids or options.all_processes):
         connection = connection or domains.open_connection(options.uri)
@@ -121,11 +122,15 @@ def _print(text: str) -> None:
         ) from None
 
 
-def _complete(options: Options, connection: Any) -> ExitStatus:
-    """Print the running domains' names, a line each, for completion; nothing when libvirt does not answer."""
-    with contextlib.suppress(ExitStatError):
-        for domain in domains.running_domains(connection or domains.open_connection(options.uri)):
-            _print(domain.name)
+def _complete(argv: Sequence[str], connection: Any, root: Path) -> ExitStatus:
+    """Print what a shell asks for, a line each. A message would land in the middle of what the user types: there is
+    none, whatever is wrong.
+    """
+    words: Sequence[str] = ()
+    with contextlib.suppress(Exception):
+        words = find_candidates(parse_options(argv), connection, root)
+    for word in words:
+        _print(word)
     return ExitStatus.OK
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import shlex
@@ -83,6 +82,19 @@ def find_domains(connection: Any, wanted: Sequence[str]) -> tuple[Domain, ...]:
     return tuple(found.values())
 
 
+def vcpu_numbers(connection: Any, domain: Domain) -> tuple[int, ...]:
+    """The numbers of a running domain's vCPUs that are plugged in; none when it has ended.
+
+    Unlike libvirt's records, which only root may read, this is told to everyone who may connect.
+    """
+    libvirt = _import_libvirt()
+    try:
+        infos, _ = connection.lookupByUUIDString(domain.uuid).vcpus()
+    except libvirt.libvirtError:
+        return ()
+    return tuple(sorted(info[0] for info in infos))
+
+
 def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFoundError:
     libvirt = _import_libvirt()
     try:
@@ -100,6 +112,8 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
             f"no running domain named '{escape(word)}'",
             f"no domain runs at {connection.getURI()}; -c names another URI",
         )
+    import difflib  # only here: completion asks often, and this takes a while to import
+
     close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
     if word.replace(".", "", 1).isdigit():
         mean = "a DURATION in seconds stands at the end; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import enum
 import math
 import re
 from collections.abc import Sequence
@@ -40,6 +41,15 @@ _LONGEST_S = 1e9
 _HIGHEST_VCPU = 65535
 
 
+class Candidates(enum.Enum):
+    """What the hidden option --complete can be asked for."""
+
+    DOMAINS = "domains"
+    VCPUS = "vcpus"
+    REASONS = "reasons"
+    PIDS = "pids"
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line asks for. Names are not looked up yet."""
@@ -56,7 +66,7 @@ class Options:
     list: bool = False
     uri: str | None = None
     debug: bool = False
-    complete: bool = False
+    complete: Candidates | None = None
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -125,7 +135,7 @@ def parse_options(argv: Sequence[str]) -> Options:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and what the compiler says")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("--complete-domains", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
     given = parser.parse_intermixed_args(argv)
 
     names, duration_s = _split_duration(given.words)
@@ -143,7 +153,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         list=given.list,
         uri=given.connect,
         debug=given.debug,
-        complete=given.complete_domains,
+        complete=Candidates(given.complete) if given.complete else None,
     )
     if sum(map(bool, (options.domains, pids, options.tids))) > 1:
         raise UsageError("domains, --pid and --tid exclude each other", "give only one of them")

@@ -88,12 +88,12 @@ class World:
         }
         self.connect(WEB01, DB01, ODD, NUMBERED)
 
-    def connect(self, *running):
-        """Open libvirt's test driver with these domains running and one that does not."""
+    def connect(self, *running, vcpus=None):
+        """Open libvirt's test driver with these domains running and one that does not, of one vCPU each or `vcpus`."""
         node = self.root / "node.xml"
         domains = "".join(
             f"<domain type='test'><name>{domain.name.replace('&', '&amp;')}</name><uuid>{domain.uuid}</uuid>"
-            f"<memory>1024</memory><os><type>hvm</type></os></domain>"
+            f"<memory>1024</memory><vcpu>{(vcpus or {}).get(domain, 1)}</vcpu><os><type>hvm</type></os></domain>"
             for domain in running
         )
         node.write_text(f"<node>{domains}</node>")

@@ -81,7 +81,7 @@ def test_a_daemon_that_does_not_answer_is_said(tmp_path):
     )
 
 
-@pytest.mark.parametrize("option", ["--list", "--complete-domains"])
+@pytest.mark.parametrize("option", ["--list", "--complete=domains"])
 def test_what_only_lists_never_imports_bcc(tmp_path, option):
     (tmp_path / "bcc.py").write_text("raise SystemExit('bcc was imported')\n")
     done = run(LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/none", option, env={"PYTHONPATH": str(tmp_path)})
@@ -90,7 +90,7 @@ def test_what_only_lists_never_imports_bcc(tmp_path, option):
 
 
 def test_completion_is_silent_when_libvirt_does_not_answer(tmp_path):
-    done = run(LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/none", "--complete-domains")
+    done = run(LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/none", "--complete", "domains")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -8,7 +8,7 @@ from refusals import refuses
 
 from virt_exitstat.attach_plan import Attachment
 from virt_exitstat.errors import UsageError
-from virt_exitstat.options import Options, parse_options
+from virt_exitstat.options import Candidates, Options, parse_options
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
@@ -278,7 +278,7 @@ def test_what_argparse_refuses_is_one_of_our_errors(line):
         ("--debug", Options(debug=True)),
         ("-c qemu:///session", Options(uri="qemu:///session")),
         ("--connect qemu:///session", Options(uri="qemu:///session")),
-        ("--complete-domains", Options(complete=True)),
+        ("--complete vcpus web01", Options(complete=Candidates.VCPUS, domains=("web01",))),
     ],
 )
 def test_plain_options(line, options):
