@@ -9,7 +9,8 @@ import libvirt
 
 from fake_host import FakeHost
 from virt_exitstat import cli, errors
-from virt_exitstat.exit_reasons import VMX
+from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.exit_reasons import VMX, Isa
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain
 
@@ -60,6 +61,13 @@ class SetCounter:
             if self._filter.everything or thread.tgid in self._filter.tgids or thread in self._filter.threads
         }
         return CountSnapshot(time_s, wanted, self._world.lost)
+
+    def follow(self, thread_filter):
+        assert self._filter.changes, "told of other threads, though its first filter did not say that it changes"
+        self._filter = thread_filter
+
+    isa = Isa.VMX
+    attachment = Attachment.RAW
 
     def reason_name(self, reason):
         return VMX.name_of(reason)

@@ -7,8 +7,9 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.command_line import parse_options
 from virt_exitstat.errors import UsageError
-from virt_exitstat.options import Candidates, Options, parse_options
+from virt_exitstat.options import Candidates, Options
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
