@@ -83,7 +83,8 @@ def _suggest(name: str, names: dict[str, set[int]]) -> str:
     import difflib  # only here: completion asks often, and this takes a while to import
 
     # A part of a name (EPT, MSR) is a commoner mistake than a slip of the pen.
-    close = [known for known in sorted(names) if name and name in known] or difflib.get_close_matches(name, names, n=3)
+    parts = [known for known in sorted(names) if name and any(part.startswith(name) for part in known.split("_"))]
+    close = parts or difflib.get_close_matches(name, names, n=3)
     return (
         f"did you mean {' or '.join(close[:4])}?"
         if close

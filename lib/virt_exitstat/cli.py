@@ -162,7 +162,7 @@ def _describe(targets: Targets) -> str:
 
 def _describe_time(options: Options) -> str:
     every = f"every {options.interval_s:g} s, " if options.interval_s else ""
-    times = f"{options.count} times, " if options.count else ""
+    times = "" if options.count is None else "once, " if options.count == 1 else f"{options.count} times, "
     return every + times + (f"for {options.duration_s:g} s, Ctrl-C to stop" if options.duration_s else "until Ctrl-C")
 
 
