@@ -94,6 +94,7 @@ class RunningDomains:
         self._names = {domain.name for domain in named or () if domain.name in options.domains}
         self._left_out: set[Domain] = set()
         self._unresolved_since: dict[Domain, float] = {}
+        self._is_gone = False
         self._reconnecting: threading.Thread | None = None
         self._reconnected: Any = None
         self._reader, self._writer = os.pipe()
@@ -139,22 +140,24 @@ class RunningDomains:
 
     def _list(self) -> tuple[Domain, ...] | None:
         """The running domains; None when libvirt does not answer."""
-        is_back = self._reconnected is not None
-        if is_back:
-            self._connection, self._reconnected, self._reconnecting = self._reconnected, None, None
+        is_new = self._reconnected is not None
+        if is_new:
+            self._connection, self._reconnected = self._reconnected, None
             domains.watch_domains(self._connection, self._wake)
         try:
             running = domains.running_domains(self._connection)
         except ExitStatError as error:
-            if not self._reconnecting:
+            if not self._is_gone:
                 self._note(f"{error}; counting goes on with the domains that are known")
-            # In a thread, for a daemon that hangs is waited for without end.
-            if not self._reconnecting or not self._reconnecting.is_alive():
+            self._is_gone = True
+            # In a thread, for a daemon that hangs is waited for without end; and not at once when that was in vain.
+            if not is_new and not (self._reconnecting and self._reconnecting.is_alive()):
                 self._reconnecting = threading.Thread(target=self._reconnect, name="reconnect", daemon=True)
                 self._reconnecting.start()
             return None
-        if is_back:
+        if self._is_gone:
             self._note("libvirt answers again")
+        self._is_gone = False
         return running
 
     def _reconnect(self) -> None:
