@@ -203,19 +203,23 @@ class World:
         self.host.add_vcpus(pid, vcpus, domain=domain)
         self.connection.lookupByName(domain.name).create()
 
+    def main(self, *argv):
+        """Run main(), with this process's own stdout and stderr; its status."""
+        counter = TimedCounter if self.clock else SetCounter
+        return cli.main(
+            argv,
+            connection=self.connection,
+            counter=lambda thread_filter: counter(self, thread_filter),
+            root=self.root,
+            clock=self.clock,
+        )
+
     def run(self, *argv):
         """Run main(); what the user sees, as one text: status, stdout, stderr."""
-        counter = TimedCounter if self.clock else SetCounter
         out, err = io.StringIO(newline=""), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                status = cli.main(
-                    argv,
-                    connection=self.connection,
-                    counter=lambda thread_filter: counter(self, thread_filter),
-                    root=self.root,
-                    clock=self.clock,
-                )
+                status = self.main(*argv)
             except errors.ExitStatError as error:
                 status = error.status
                 err.write(f"virt-exitstat: {error}\nhint: {error.hint}\n")

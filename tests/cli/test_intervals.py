@@ -1,5 +1,6 @@
 """Runs of intervals: each delta, what comes and goes meanwhile, where reports go, and the ways out."""
 
+import contextlib
 import json
 import os
 import re
@@ -216,6 +217,27 @@ def test_a_slow_report_shifts_no_later_one(world):
     world.clock.utc = utc
     seconds = [report["time"][17:23] for report in documents(run(world, "db01 -i 1 7 -o json"))]
     assert seconds == ["01.000", "04.300", "05.000", "06.000", "07.000"]
+
+
+@pytest.mark.parametrize("output", ["table", "wide", "json", "csv"])
+def test_a_reader_that_goes_away_ends_the_run_at_the_next_report(world, output):
+    reader, writer = os.pipe()
+    world.script((2.5, os.close, reader))
+    with contextlib.suppress(BrokenPipeError), open(writer, "w") as pipe:
+        with contextlib.redirect_stdout(pipe), pytest.raises(BrokenPipeError):
+            world.main("db01", "-i", "1", "-o", output)
+        assert world.clock.monotonic_s() == 3
+        assert (world.opened, world.attached) == (0, 0)
+
+
+def test_each_report_is_in_the_pipe_as_soon_as_it_is_made(world):
+    """So that jq and tee have it at once."""
+    reader, writer = os.pipe()
+    seen = []
+    world.script(*((at_s, lambda: seen.append(os.read(reader, 1 << 16).count(b"\n"))) for at_s in (1.5, 2.5)))
+    with open(reader), open(writer, "w") as pipe, contextlib.redirect_stdout(pipe):
+        world.main("db01", "-i", "1", "3", "-o", "json")
+    assert seen == [1, 1]
 
 
 # -- files --
