@@ -168,10 +168,17 @@ def test_lost_exits_are_those_of_the_interval(world):
 
 
 class Flaky:
-    """A connection that can be broken."""
+    """A connection that can be broken and that tells of events when it is told to."""
 
     def __init__(self, connection):
         self._connection, self.broken = connection, False
+        self.tell = None
+
+    def domainEventRegisterAny(self, _domain, _event, callback, opaque):  # noqa: N802
+        self.tell = lambda: callback(self, None, 0, 0, opaque)
+
+    def setKeepAlive(self, *_):  # noqa: N802
+        pass
 
     def listAllDomains(self, flags):  # noqa: N802
         if self.broken:
@@ -189,6 +196,31 @@ def test_without_libvirts_daemon_counting_goes_on_and_that_is_said_once(timed):
     assert len({tuple(report.items()) for report in totals(text)}) == 1
     assert text.count("virt-exitstat: ") == 1
     assert "; counting goes on with the domains that are known\n" in text
+
+
+def test_a_domain_that_libvirt_tells_of_is_counted_at_once(world):
+    """db01 starts in the middle of an interval: half of a second's exits are in its first report."""
+    world.connect(WEB01, DB01)
+    world.connection = connection = Flaky(world.connection)
+    world.script(
+        (0.5, world.end, DB01, 1200), (2.5, world.start, DB01, 2200, {0: 2201}), (2.5, lambda: connection.tell())
+    )
+    world.counts[Thread(2200, 2201)] = {12: 10}
+    reports = totals(run(world, "-i 1 4 -o json"))
+    assert [report.get(("db01", 2200)) for report in reports] == [None, None, 5, 10]
+
+
+def test_a_domain_that_libvirt_no_longer_lists_is_counted_until_its_process_is_gone(world):
+    world.script((1.5, lambda: world.connection.lookupByName("web01").destroy()), (3.5, world.host.end_process, 1100))
+    world.counts = {Thread(1100, 1101): {12: 100}}
+    reports = documents(run(world, "web01 -i 1 5 -o json"))
+    assert [[(one["total"], one["ended"]) for one in report["domains"]] for report in reports] == [
+        [(100, False)],
+        [(100, False)],
+        [(100, False)],
+        [(0, True)],
+        [],
+    ]
 
 
 # -- the ways out --

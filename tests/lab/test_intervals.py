@@ -54,9 +54,9 @@ def test_a_domain_that_starts_is_followed_and_one_that_ends_is_marked(tmp_path):
     assert ended[-1] and not any(ended[:-1])
 
 
+@pytest.mark.usefixtures("cpuid_domain")
 def test_a_named_domain_is_counted_again_when_it_starts_again(tmp_path):
     log = tmp_path / "log"
-    virsh("start", "cpuid", "--paused")
     run = Run("cpuid", "-i", "0.5", "-o", "json", "--log", str(log))
     for _ in range(2):
         witness = Witness("cpuid")
@@ -66,7 +66,6 @@ def test_a_named_domain_is_counted_again_when_it_starts_again(tmp_path):
         wait_until(lambda witness=witness: witness.halts() == 1, "the guest has halted")
         virsh("destroy", "cpuid")
         virsh("start", "cpuid", "--paused")
-    virsh("destroy", "cpuid")
     run.stop_text()
     assert cpuids(documents(log.read_text()), "cpuid") == 2 * 23000
 
