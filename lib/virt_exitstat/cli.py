@@ -91,7 +91,7 @@ def main(
         run_dir = domains.run_directory(connection, root)
     targets = resolve(options, connection, run_dir, root, _note)
     if options.list:
-        StandardOutput().write(render_list(targets) + "\n")
+        StandardOutput().write(render_list(targets, header=options.header) + "\n")
         return ExitStatus.OK
 
     import_tabulate()

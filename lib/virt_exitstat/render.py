@@ -49,7 +49,7 @@ def label_of_total(report: Report) -> str:
     return "all processes" if any(not target.target.domain for target in report.targets) else "all domains"
 
 
-def render_list(targets: Targets) -> str:
+def render_list(targets: Targets, *, header: bool = True) -> str:
     """What names resolve to: a line for each vCPU."""
     rows = []
     for target in targets.targets:
@@ -60,9 +60,8 @@ def render_list(targets: Targets) -> str:
             ("-", str(tid)) for tid in sorted(target.tids or ()) if tid not in {vcpu.tid for vcpu in target.vcpus}
         ]
         rows += [[*known, str(target.pid), number, tid] for number, tid in threads or [("-", "-")]]
-    return tabulate_rows(
-        rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3
-    )
+    columns = ("domain", "id", "uuid", "pid", "vcpu", "tid") if header else ()
+    return tabulate_rows(rows, columns, ("left", "right", "left", "right", "right", "right"))
 
 
 def _heading_of_target(target: TargetReport) -> str:

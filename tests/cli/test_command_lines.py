@@ -54,6 +54,7 @@ REPORTS = {
     "total-pids": "-p 1100,1200 --total .01",
     "list": "--list",
     "list-one": "--list web01",
+    "list-no-header": "--list --no-header",
     "list-pid": "--list --pid 1100",
     "list-vcpu": "--list web01 --vcpu 1",
 }

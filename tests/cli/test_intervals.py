@@ -296,6 +296,16 @@ def test_sighup_opens_the_log_anew(world, tmp_path):
     assert [len(path.read_text().splitlines()) for path in (old, log)] == [1, 2]
 
 
+def test_a_log_that_is_opened_anew_has_a_header_of_its_own(world, tmp_path):
+    log, old = tmp_path / "exits.csv", tmp_path / "exits.csv.1"
+    world.script((1.5, log.rename, old), (1.6, os.kill, os.getpid(), signal.SIGHUP))
+    run(world, f"db01 -o csv -i 1 3 --log {log}")
+    assert [[line.split(",")[0] == "time" for line in path.read_text().splitlines()] for path in (old, log)] == [
+        [True, False],
+        [True, False, False],
+    ]
+
+
 def test_sighup_without_a_log_ends_the_run(world):
     world.script((1.5, os.kill, os.getpid(), signal.SIGHUP))
     assert len(documents(run(world, "db01 -o json -i 1"))) == 2
