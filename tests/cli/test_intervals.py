@@ -146,6 +146,28 @@ def test_a_vcpu_plugged_in_is_named_and_one_that_is_unplugged_disappears(world):
     ]
 
 
+def test_a_vcpu_that_comes_back_as_another_thread_keeps_the_exits_of_both(world):
+    """vCPU 1 is unplugged and plugged in again between two reports; libvirt's events tell when."""
+
+    def replug():
+        world.count_until_now()
+        del world.counts[Thread(1100, 1102)]
+        world.counts[Thread(1100, 1109)] = {12: 1000}
+        world.host.add_thread(1100, 1109, "CPU 1/KVM")
+        world.host.add_status(1100, [(0, 1101), (1, 1109)], domain=WEB01)
+        world.connection.tell()
+
+    world.connection = Flaky(world.connection)
+    world.counts[Thread(1100, 1102)] = {12: 100}
+    world.script((1.5, replug))
+    reports = documents(run(world, "web01 --vcpu 1 -i 1 3 -o json"))
+    assert [[(vcpu["vcpu"], vcpu["total"]) for vcpu in report["domains"][0]["vcpus"]] for report in reports] == [
+        [(1, 100)],
+        [(1, 50 + 500)],
+        [(1, 1000)],
+    ]
+
+
 def test_the_deltas_add_up_to_what_one_report_counts(world):
     world.script()
     reports = totals(run(world, "web01 -i 0.5 6 -o json"))

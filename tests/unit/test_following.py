@@ -97,6 +97,8 @@ def test_only_named_domains_are_found_also_defined_anew(two):
     assert Followed(two, Libvirt(anew), Options(domains=("guest01",)), [first]).find() == {"guest01": 300}
     by_uuid = Followed(two, Libvirt(anew), Options(domains=(GUEST01.uuid,)), [first])
     assert by_uuid.find() == {}
+    two.add_status(100, [(0, 101)], domain=GUEST01)
+    assert Followed(two, Libvirt(GUEST01), Options(domains=(GUEST01.uuid,)), [first]).find() == {"guest01": 100}
 
 
 def test_an_event_makes_it_readable_until_it_is_asked(two):
