@@ -46,7 +46,7 @@ install:            ## (root) install below PREFIX (default /usr/local), staged 
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat \
 	    $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 virt-exitstat $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 lib/virt_exitstat/*.py $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat/
+	install -m 644 lib/virt_exitstat/*.py lib/virt_exitstat/*.json $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat/
 	install -m 644 bpf/exitstat.bpf.c $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf/
 	install -m 644 completions/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
 

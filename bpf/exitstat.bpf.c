@@ -3,6 +3,7 @@
  * Count KVM exits per vCPU thread and exit reason. Compiled by bcc; all inputs are numeric -D macros:
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
+ *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
  *   THREADS         rows there are, one for each thread that can be counted
  *   SLOTS           counters in a row (ReasonTable.slots); one more word makes whole cache lines, so rows share none
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
@@ -61,6 +62,21 @@ BPF_TABLE("hash", struct unslotted_reason, u64, unslotted, 256);
 
 // NO_ROW, NO_REASON -> exits that could not be stored, of this CPU.
 BPF_TABLE("percpu_array", u32, u64, lost, 2);
+
+#ifdef FOLLOW
+// tgid << 32 | tid -> 1 for each thread that is wanted, tid 0 for a process with all its threads. Written by user space,
+// which clears `cache` behind it; looked at on cache misses.
+BPF_TABLE("hash", u64, u32, wanted, THREADS);
+
+static __always_inline int is_skipped(u32 tgid, u32 tid)
+{
+    u64 process = (u64)tgid << 32, thread = process | tid;
+
+    return !wanted.lookup(&process) && !wanted.lookup(&thread);
+}
+
+#define THREAD_FILTER is_skipped(tgid, tid)
+#endif
 
 static __always_inline u64 current_identity(void)
 {

@@ -53,6 +53,9 @@ class FakeHost:
                 shutil.rmtree(self.proc / task.name)
         shutil.rmtree(self.proc / str(pid))
 
+    def is_running(self, thread):
+        return (self.proc / str(thread.tgid) / "task" / str(thread.tid)).exists()
+
     def add_status(self, pid, vcpus, *, domain=GUEST01, domain_type="kvm"):
         """libvirt's status file; `vcpus` are (number, tid) in the order in which they are to stand there."""
         lines = "".join(f"    <vcpu id='{number}' pid='{tid}'/>\n" for number, tid in vcpus)

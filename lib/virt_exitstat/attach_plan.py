@@ -70,7 +70,7 @@ def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachP
     Raises ExitStatError when this host cannot be counted on (not x86 with VMX or SVM, KVM not loaded, tracefs not
     mounted or not readable) or not in the wanted way.
     """
-    isa = _find_isa(root)
+    isa = find_isa(root)
     text = _read_format(root)
     raw, not_raw = (None, "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
     plans = [raw] if raw else []
@@ -160,7 +160,8 @@ def _read_btf(root: Path, name: str, base: Btf | None = None) -> Btf | None:
         return None
 
 
-def _find_isa(root: Path) -> Isa:
+def find_isa(root: Path) -> Isa:
+    """Whose virtualization the CPUs of the host below `root` have. Raises ExitStatError when it is none known."""
     for line in (root / "proc/cpuinfo").read_text().splitlines():
         if line.startswith("flags"):
             flags = line.partition(":")[2].split()

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
+from .attach_plan import Attachment
+from .exit_reasons import Isa
 from .snapshot import CountSnapshot, Thread
+from .targets import ThreadFilter
 
 
 class Counter(Protocol):
@@ -30,6 +33,17 @@ class Counter(Protocol):
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Make room for new threads when it gets scarce: threads that are gone keep their counts but not their rows."""
+
+    def follow(self, thread_filter: ThreadFilter) -> None:
+        """Count other threads from now on. Only for a counter whose first filter said that it changes."""
+
+    @property
+    def isa(self) -> Isa:
+        """Whose exit reasons are counted."""
+
+    @property
+    def attachment(self) -> Attachment:
+        """How it is attached: RAW or TRACEPOINT."""
 
     def reason_name(self, reason: int) -> str:
         """The name of a raw reason on this host."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import importlib
 import os
 import shlex
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +18,9 @@ from .terminal import escape
 
 #: Where libvirt is asked when neither --connect nor the environment says so.
 DEFAULT_URI = "qemu:///system"
+
+#: How often a daemon is asked for a sign of life while it is watched, in seconds, and how many may be missing.
+_ALIVE_EVERY_S, _ALIVE_TIMES = 2, 2
 
 
 def open_connection(uri: str | None = None) -> Any:
@@ -83,6 +87,47 @@ def find_domains(connection: Any, wanted: Sequence[str]) -> tuple[Domain, ...]:
     return tuple(found.values())
 
 
+def vcpu_numbers(connection: Any, domain: Domain) -> tuple[int, ...]:
+    """The numbers of a running domain's vCPUs that are plugged in; none when it has ended.
+
+    Unlike libvirt's records, which only root may read, this is told to everyone who may connect.
+    """
+    libvirt = _import_libvirt()
+    try:
+        infos, _ = connection.lookupByUUIDString(domain.uuid).vcpus()
+    except libvirt.libvirtError:
+        return ()
+    return tuple(sorted(info[0] for info in infos))
+
+
+def run_event_loop() -> None:
+    """Let libvirt tell of events, in a thread of its own. What was connected before this tells of none."""
+    global _event_loop
+    libvirt = _import_libvirt()
+    if not _event_loop:
+        libvirt.virEventRegisterDefaultImpl()
+        _event_loop = threading.Thread(target=_run_events, name="libvirt events", daemon=True)
+        _event_loop.start()
+
+
+def watch_domains(connection: Any, changed: Callable[[], None]) -> None:
+    """Have `changed` called, in another thread, whenever a domain starts, ends or comes and goes by migration.
+
+    Does nothing where events cannot be had. A daemon that does not answer for long counts as gone from here on.
+    """
+    libvirt = _import_libvirt()
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *_event: changed(), None)
+        connection.setKeepAlive(_ALIVE_EVERY_S, _ALIVE_TIMES)
+
+
+def _run_events() -> None:
+    libvirt = _import_libvirt()
+    with contextlib.suppress(libvirt.libvirtError):
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+
 def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFoundError:
     libvirt = _import_libvirt()
     try:
@@ -100,6 +145,8 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
             f"no running domain named '{escape(word)}'",
             f"no domain runs at {connection.getURI()}; -c names another URI",
         )
+    import difflib  # only here: completion asks often, and this takes a while to import
+
     close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
     if word.replace(".", "", 1).isdigit():
         mean = "a DURATION in seconds stands at the end; "
@@ -145,6 +192,7 @@ def _explain(error: Any, what: str) -> ExitStatError:
 
 
 _libvirt: Any = None
+_event_loop: threading.Thread | None = None
 
 
 def _import_libvirt() -> Any:

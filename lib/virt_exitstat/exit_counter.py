@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-import mmap
-import os
 import sys
-import tempfile
 import time
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from .attach_plan import Attachment, AttachPlan, AttachPlans
+from .count_rows import CountRows, thread_of
 from .errors import ExitStatError
+from .exit_reasons import Isa
 from .kernel_program import find_program, program_macros
 from .prerequisites import check_headers, check_privileges, raise_memory_limit
+from .quiet_stderr import quiet_stderr
 from .snapshot import CountSnapshot, Lost, Thread
 from .targets import ThreadFilter
 
@@ -51,6 +51,7 @@ class ExitCounter:
         self._bcc = _import_bcc()
         check_headers(root)
         self._filter, self._threads, self._debug = thread_filter, max_vcpus, debug
+        self._clear_again = False
         self._gone: dict[Thread, Counts[int]] = {}
         self._detach: Callable[[], None] | None = None
         self._left = list(plans.plans)
@@ -89,10 +90,10 @@ class ExitCounter:
         """Read all counts. May be called while attached: each counter is one word that only its thread writes."""
         now = time.monotonic()
         counts = {thread: Counts(gone) for thread, gone in self._gone.items()}
-        for identity, row in self._taken_rows():
-            counts.setdefault(_thread_of(identity), Counts()).update(self._read_row(row))
+        for identity, row in self._rows.taken():
+            counts.setdefault(thread_of(identity), Counts()).update(self._rows.read(row))
         for key, count in self._bpf[b"unslotted"].items():
-            counts.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+            counts.setdefault(thread_of(key.identity), Counts())[key.reason] += count.value
         no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
         return CountSnapshot(now, counts, Lost(no_row, no_reason, _fdinfo(self._program.fd, "recursion_misses")))
 
@@ -102,20 +103,34 @@ class ExitCounter:
         Looks at the threads only when half of the rows are taken. Each CPU's cache is cleared before a row is read for
         the last time: from then on a thread that comes with the same identity misses and gets a row of its own.
         """
-        taken = self._taken_rows()
+        if self._clear_again:
+            self._clear_again = False
+            self._clear_cache()
+        taken = self._rows.taken()
         if len(taken) * 2 < self._threads:
             return
-        gone = [(identity, row) for identity, row in taken if is_gone(_thread_of(identity))]
+        gone = [(identity, row) for identity, row in taken if is_gone(thread_of(identity))]
         for identity, _ in gone:
             del self._bpf[b"row_of"][ctypes.c_uint64(identity)]
         if gone:
-            cache = self._bpf[b"cache"]
-            cache[ctypes.c_uint32(0)] = cache.Leaf()
+            self._clear_cache()
         for identity, row in gone:
-            self._gone.setdefault(_thread_of(identity), Counts()).update(self._read_row(row))
-            start = row * self._row_words
-            self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
+            self._gone.setdefault(thread_of(identity), Counts()).update(self._rows.read(row))
+            self._rows.clear(row)
             self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+
+    def follow(self, thread_filter: ThreadFilter) -> None:
+        """Count other threads from now on; those that are no longer wanted keep their counts.
+
+        Whoever the old filter skipped is cached as skipped, so each CPU's cache is cleared behind the change, and once
+        more at the next housekeeping: a miss that was under way may have cached what the old filter said.
+        """
+        before, after = self._filter.keys(), thread_filter.keys()
+        self._filter = thread_filter
+        if before != after:
+            self._want(after - before, before - after)
+            self._clear_cache()
+            self._clear_again = True
 
     def map_bytes(self) -> int:
         """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
@@ -126,6 +141,16 @@ class ExitCounter:
         """The loaded program's file descriptor, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
         return int(self._program.fd)
 
+    @property
+    def isa(self) -> Isa:
+        """Whose exit reasons are counted."""
+        return self._table.isa
+
+    @property
+    def attachment(self) -> Attachment:
+        """How it is attached, or will be if the kernel accepts it."""
+        return self._left[0].attachment
+
     def reason_name(self, reason: int) -> str:
         """The name of a raw reason on this host."""
         return self._table.name_of(reason, self._plans.kernel_names)
@@ -135,7 +160,7 @@ class ExitCounter:
         hint = "" if raise_memory_limit() else "if it lacks memory, 'ulimit -l unlimited' first; "
         while not self._bpf:
             try:
-                with _quiet_stderr(self._debug, "bcc could not compile or load the kernel program", hint):
+                with quiet_stderr(self._debug, "bcc could not compile or load the kernel program", hint):
                     self._load(self._left[0])
             except ExitStatError as error:
                 self._fall_back(error)
@@ -155,21 +180,21 @@ class ExitCounter:
             self._program = bpf.load_func(_FUNCTION, kind)
             for row in range(self._threads):
                 bpf[b"free_rows"].push(ctypes.c_uint32(row))
-            self._row_words = 1 + self._table.slots
-            size = _whole_pages(8 * self._row_words * self._threads)
-            self._words = memoryview(mmap.mmap(bpf[b"rows"].map_fd, size, mmap.MAP_SHARED)).cast("Q")
+            self._rows = CountRows(bpf[b"rows"].map_fd, self._threads, self._table)
             self._bpf = bpf
             undo.pop_all()
+        if self._filter.changes:
+            self._want(self._filter.keys(), ())
 
     def _unload(self) -> None:
         if self._bpf:
-            self._words.release()
+            self._rows.release()
             self._bpf.cleanup()
             self._bpf = None
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf
-        with _quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}"):
+        with quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}"):
             if plan.attachment is Attachment.RAW:
                 bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
                 self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)
@@ -177,15 +202,22 @@ class ExitCounter:
                 bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
                 self._detach = lambda: bpf.detach_tracepoint(tp=b"kvm:" + _EVENT)
 
-    def _taken_rows(self) -> list[tuple[int, int]]:
-        """(identity, row) of each row that belongs to a thread. A row's first word is its identity."""
-        used = self._words[: self._threads * self._row_words]
-        return [(identity, row) for row, identity in enumerate(used[:: self._row_words].tolist()) if identity]
+    def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
+        wanted = self._bpf[b"wanted"]
+        for key in fewer:
+            del wanted[ctypes.c_uint64(key)]
+        try:
+            for key in more:
+                wanted[ctypes.c_uint64(key)] = ctypes.c_uint32(1)
+        except Exception:  # bcc raises nothing more special when a map is full
+            raise ExitStatError(
+                f"more domains and vCPUs are to be counted than there is room for ({self._threads})",
+                "raise --max-vcpus",
+            ) from None
 
-    def _read_row(self, row: int) -> dict[int, int]:
-        start = row * self._row_words + 1
-        counts = self._words[start : start + self._table.slots].tolist()
-        return {self._table.reason_of(slot): count for slot, count in enumerate(counts) if count}
+    def _clear_cache(self) -> None:
+        cache = self._bpf[b"cache"]
+        cache[ctypes.c_uint32(0)] = cache.Leaf()
 
     def _note(self, text: str) -> None:
         if self._debug:
@@ -194,15 +226,6 @@ class ExitCounter:
 
 def _describe(plan: AttachPlan) -> str:
     return f"{'raw tracepoint' if plan.attachment is Attachment.RAW else 'tracepoint'} kvm:{_EVENT.decode()}"
-
-
-def _thread_of(identity: int) -> Thread:
-    # The layout of `identity` in bpf/exitstat.bpf.c: tid 22 bits, tgid 22 bits, 20 bits for the row.
-    return Thread(tgid=identity >> 20 & 0x3FFFFF, tid=identity >> 42)
-
-
-def _whole_pages(size: int) -> int:
-    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _import_bcc() -> Any:
@@ -223,24 +246,3 @@ def _fdinfo(fd: int, name: str) -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1])
     return 0
-
-
-@contextlib.contextmanager
-def _quiet_stderr(debug: bool, failure: str, hint: str = "") -> Iterator[None]:
-    """Turn what bcc raises into one of our errors; keep what it and clang print from the screen, unless `debug`."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        if not debug:
-            os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except ExitStatError:
-            raise
-        except Exception as error:
-            said.seek(0)
-            first = (said.read().decode(errors="replace").strip() or str(error)).splitlines()[0]
-            raise ExitStatError(f"{failure}: {first}", f"{hint}--debug shows the whole output") from error
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -27,7 +27,7 @@ def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: Attach
     return [
         # bcc's own headers warn, in the thousands with older clangs.
         "-w",
-        f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
+        "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
         f"-DTHREADS={threads}",
         f"-DSLOTS={table.slots}",
         f"-DSLOT_RANGES={ranges}",

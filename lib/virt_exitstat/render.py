@@ -19,24 +19,37 @@ _WHY_LOST = (
 )
 
 
-def render_report(report: Report, *, per_vcpu: bool) -> str:
-    """The report as tables below 80 columns: one per domain, or one per vCPU of each domain."""
-    parts = []
+def render_report(report: Report, *, per_vcpu: bool, header: bool = True, timestamp: bool = False) -> str:
+    """The report as tables below 80 columns: one per domain, or one per vCPU of each domain.
+
+    `header` puts a heading and the columns' names over each, `timestamp` the local time into the heading.
+    """
+    when = report.time.astimezone().strftime("%Y-%m-%dT%H:%M:%S%z ") if timestamp else ""
+    length = f"{report.seconds:.3f} s"
+    tables = []
     for target in report.targets:
+        ended = ", ended while counting" * target.ended
         if per_vcpu and target.per_vcpu:
-            parts += [
-                f"{_header_of_vcpu(target, vcpu, report.seconds)}\n{_render_table(vcpu.table)}"
-                for vcpu in target.per_vcpu
-            ]
+            tables += [(f"{_heading_of_vcpu(target, vcpu)}, {length}{ended}", vcpu.table) for vcpu in target.per_vcpu]
         else:
-            parts.append(f"{_header_of_target(target, report.seconds)}\n{_render_table(target.table)}")
+            tables.append((f"{_heading_of_target(target)}, {length}{ended}", target.table))
+    if report.total:
+        tables.append((f"{label_of_total(report)}: {length}", report.total))
+    parts = [_render_table(table, f"{when}{heading}" if header else None) for heading, table in tables]
+    if not tables and header:
+        parts.append(f"{when}nothing to count, {length}")
     lost = [f"lost: {count} exits {why}" for count, why in zip(report.lost, _WHY_LOST) if count]
     if lost:
         parts.append("\n".join(lost))
     return "\n\n".join(parts)
 
 
-def render_list(targets: Targets) -> str:
+def label_of_total(report: Report) -> str:
+    """What the table of all targets is called."""
+    return "all processes" if any(not target.target.domain for target in report.targets) else "all domains"
+
+
+def render_list(targets: Targets, *, header: bool = True) -> str:
     """What names resolve to: a line for each vCPU."""
     rows = []
     for target in targets.targets:
@@ -47,29 +60,29 @@ def render_list(targets: Targets) -> str:
             ("-", str(tid)) for tid in sorted(target.tids or ()) if tid not in {vcpu.tid for vcpu in target.vcpus}
         ]
         rows += [[*known, str(target.pid), number, tid] for number, tid in threads or [("-", "-")]]
-    return _tabulate(rows, ("domain", "id", "uuid", "pid", "vcpu", "tid"), ("left", "right", "left") + ("right",) * 3)
+    columns = ("domain", "id", "uuid", "pid", "vcpu", "tid") if header else ()
+    return tabulate_rows(rows, columns, ("left", "right", "left", "right", "right", "right"))
 
 
-def _header_of_target(target: TargetReport, seconds: float) -> str:
+def _heading_of_target(target: TargetReport) -> str:
     counted = describe_vcpus(target.vcpus)
     if target.unnamed:
         counted += f", {len(target.unnamed)} unnamed thread{'s' if len(target.unnamed) > 1 else ''}"
-    return _header(target, counted, seconds)
+    return f"{escape(target.target.label)}: {counted}"
 
 
-def _header_of_vcpu(target: TargetReport, vcpu: VCpuReport, seconds: float) -> str:
+def _heading_of_vcpu(target: TargetReport, vcpu: VCpuReport) -> str:
     thread = f"thread {vcpu.thread.tgid}/{vcpu.thread.tid}"
-    return _header(target, thread if vcpu.vcpu is None else describe_vcpus([vcpu.vcpu]), seconds)
+    return f"{escape(target.target.label)}: {thread if vcpu.vcpu is None else describe_vcpus([vcpu.vcpu])}"
 
 
-def _header(target: TargetReport, counted: str, seconds: float) -> str:
-    return f"{escape(target.target.label)}: {counted}, {seconds:.3f} s" + (", ended while counting" * target.ended)
-
-
-def _render_table(table: Table) -> str:
-    rows = [[row.reason_name, str(row.count), f"{row.per_second:.1f}", _percent(row.share)] for row in table.rows]
+def _render_table(table: Table, heading: str | None) -> str:
+    shown = (*table.rows, table.others) if table.others else table.rows
+    rows = [[row.reason_name, str(row.count), f"{row.per_second:.1f}", _percent(row.share)] for row in shown]
     rows.append(["total", str(table.total), f"{table.total_per_second:.1f}", "100.0%" if table.total else "-"])
-    return _tabulate(rows, ("reason", "count", "per second", "share"), ("left", "right", "right", "right"))
+    columns = ("reason", "count", "per second", "share") if heading is not None else ()
+    text = tabulate_rows(rows, columns, ("left", "right", "right", "right"))
+    return f"{heading}\n{text}" if heading is not None else text
 
 
 def _percent(share: float) -> str:
@@ -85,7 +98,8 @@ def import_tabulate() -> Any:
         raise ExitStatError("no Python module tabulate", "install it with 'apt install python3-tabulate'") from None
 
 
-def _tabulate(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
+def tabulate_rows(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:
+    """Aligned columns, two spaces apart; without names when `headers` is empty."""
     tabulate = import_tabulate()
     tabulate.MIN_PADDING = 0  # columns stand two spaces apart, under wide headers too
     tabulate.PRESERVE_WHITESPACE = True  # a domain's name may begin with a space

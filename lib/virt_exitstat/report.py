@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from .attach_plan import Attachment
+from .exit_reasons import Isa
 from .snapshot import CountSnapshot, Lost, Thread
 from .targets import Target, Targets, VCpu
+
+#: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
+OTHERS = "(others)"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One reason's line: exits counted, exits per second, and the part of the table's total (0 .. 1)."""
+    """One reason's line: exits counted, exits per second, and the part of the table's total (0 .. 1).
+
+    `reason` is the raw reason; None for a sum of several.
+    """
 
     reason_name: str
     count: int
     per_second: float
     share: float
+    reason: int | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows sorted by count, descending (then by name), and their sum."""
+    """Rows sorted by count, descending (then by name), and their sum.
+
+    `others` sums up rows that were taken out (choose.py); the total holds them.
+    """
 
     rows: tuple[Row, ...]
     total: int
     total_per_second: float
+    others: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -51,16 +66,39 @@ class TargetReport:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """Where and how exits were counted: the host's name, its kernel's release, the ISA, the attachment."""
+
+    host: str
+    kernel: str
+    isa: Isa
+    attachment: Attachment
+
+
+@dataclass(frozen=True)
 class Report:
-    """All targets, by total, descending. `seconds` is the measured time; `lost` exits belong to no table."""
+    """All targets, by total, descending.
+
+    `time` (UTC) is when the counts were read, `seconds` the measured time up to then; `lost` exits belong to no table.
+    `total` is all targets as one, where that is wanted (choose.py).
+    """
 
     targets: tuple[TargetReport, ...]
     seconds: float
     lost: Lost
+    time: datetime
+    provenance: Provenance
+    total: Table | None = None
 
 
 def make_report(
-    targets: Targets, delta: CountSnapshot, reason_name: Callable[[int], str], ended: Iterable[int] = ()
+    targets: Targets,
+    delta: CountSnapshot,
+    reason_name: Callable[[int], str],
+    ended: Iterable[int] = (),
+    *,
+    time: datetime,
+    provenance: Provenance,
 ) -> Report:
     """Join what was to be counted with what was counted.
 
@@ -74,7 +112,15 @@ def make_report(
         for pid in sorted({thread.tgid for thread in delta.counts} - listed):
             reports.append(_report_target(Target(pid=pid, vcpus=()), delta, reason_name, pid in gone))
     reports.sort(key=lambda report: (-report.table.total, report.target.label))
-    return Report(tuple(reports), delta.time_s, delta.lost)
+    return Report(tuple(reports), delta.time_s, delta.lost, time, provenance)
+
+
+def sum_targets(report: Report) -> Table:
+    """All targets' exits as one table."""
+    rows = [row for target in report.targets for row in target.table.rows]
+    names = {row.reason: row.reason_name for row in rows if row.reason is not None}
+    counts = _sum({row.reason: row.count} for row in rows if row.reason is not None)
+    return _make_table(counts, report.seconds, names.__getitem__)
 
 
 def _report_target(
@@ -101,13 +147,12 @@ def _report_target(
         for number, counts in of_vcpu.items()
     ] + [VCpuReport(None, thread, _make_table(counts, delta.time_s, reason_name)) for thread, counts in unnamed.items()]
     per_vcpu.sort(key=lambda one: (-one.table.total, one.vcpu is None, one.vcpu or 0, one.thread))
-    collapsed: Counter[int] = sum((Counter(counts) for counts in counted.values()), Counter())
     return TargetReport(
         target=target,
         ended=ended,
         vcpus=tuple(sorted(of_vcpu)),
         unnamed=tuple(sorted(unnamed)),
-        table=_make_table(collapsed, delta.time_s, reason_name),
+        table=_make_table(_sum(counted.values()), delta.time_s, reason_name),
         per_vcpu=tuple(per_vcpu),
     )
 
@@ -116,10 +161,21 @@ def _tid_of(vcpus: Iterable[VCpu], number: int) -> int:
     return next(vcpu.tid for vcpu in vcpus if vcpu.number == number)
 
 
+def _sum(counts_of_threads: Iterable[Mapping[int, int]]) -> Counter[int]:
+    total: Counter[int] = Counter()
+    for counts in counts_of_threads:
+        total.update(counts)
+    return total
+
+
 def _make_table(counts: Mapping[int, int], seconds: float, reason_name: Callable[[int], str]) -> Table:
     total = sum(counts.values())
+    if seconds <= 0:  # Ctrl-C may come as soon as a report is out
+        seconds = math.inf
     rows = [
-        Row(reason_name(reason), count, count / seconds, count / total) for reason, count in counts.items() if count
+        Row(reason_name(reason), count, count / seconds, count / total, reason)
+        for reason, count in counts.items()
+        if count
     ]
     rows.sort(key=lambda row: (-row.count, row.reason_name))
     return Table(tuple(rows), total, total / seconds)

@@ -38,14 +38,15 @@ class CountSnapshot:
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
 
     def since(self, earlier: CountSnapshot) -> CountSnapshot:
-        """What was counted after `earlier`; its `time_s` is the seconds between the two."""
+        """What was counted after `earlier`, of threads that took exits; its `time_s` is the seconds between the two."""
         delta: dict[Thread, dict[int, int]] = {}
         for thread, counts in self.counts.items():
             before = earlier.counts.get(thread, {})
-            delta[thread] = {
-                reason: count - before.get(reason, 0)
-                for reason, count in counts.items()
-                if count != before.get(reason, 0)
-            }
+            if counts != before:
+                delta[thread] = {
+                    reason: count - before.get(reason, 0)
+                    for reason, count in counts.items()
+                    if count != before.get(reason, 0)
+                }
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
         return CountSnapshot(self.time_s - earlier.time_s, delta, lost)

@@ -49,12 +49,18 @@ class Target:
 class ThreadFilter:
     """Which threads the kernel program counts.
 
-    Whole processes by `tgids`, single threads by (tgid, tid) in `threads`; everything when `everything` is set.
+    Whole processes by `tgids`, single threads by (tgid, tid) in `threads`; everything when `everything` is set. A
+    filter that `changes` while counting is kept in a map, not compiled in (Counter.follow).
     """
 
     tgids: frozenset[int] = frozenset()
     threads: frozenset[tuple[int, int]] = frozenset()
     everything: bool = False
+    changes: bool = False
+
+    def keys(self) -> frozenset[int]:
+        """What is wanted as the kernel program's map has it: tgid << 32 | tid, tid 0 for a whole process."""
+        return frozenset(tgid << 32 for tgid in self.tgids) | {tgid << 32 | tid for tgid, tid in self.threads}
 
     def skip_expression(self) -> str:
         """A C expression on `tgid` and `tid`, true for threads to skip. Numbers and operators only."""
@@ -74,12 +80,13 @@ class Targets:
     targets: tuple[Target, ...]
     everything: bool = False
 
-    def thread_filter(self) -> ThreadFilter:
-        """The filter that lets exactly these targets' exits through."""
+    def thread_filter(self, *, changes: bool = False) -> ThreadFilter:
+        """The filter that lets exactly these targets' exits through; `changes` when others may follow."""
         return ThreadFilter(
             tgids=frozenset(target.pid for target in self.targets if target.tids is None),
             threads=frozenset((target.pid, tid) for target in self.targets for tid in target.tids or ()),
             everything=self.everything,
+            changes=changes,
         )
 
 

@@ -25,7 +25,8 @@ def golden(request):
         path = GOLDEN / f"{name}.txt"
         if request.config.getoption("--rewrite-golden"):
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
-        assert text == path.read_text()
+            path.write_bytes(text.encode())
+        # Bytes, for CSV ends its lines in CR LF.
+        assert text == path.read_bytes().decode()
 
     return compare

@@ -1,17 +1,21 @@
 """The world of the command-line tests: libvirt's test driver, a host made of files, a counter with set counts."""
 
 import contextlib
+import functools
 import io
 import os
 import signal
+from datetime import datetime, timedelta, timezone
 
 import libvirt
 
 from fake_host import FakeHost
 from virt_exitstat import cli, errors
-from virt_exitstat.exit_reasons import VMX
+from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.exit_reasons import VMX, Isa
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain
+from virt_exitstat.timing import Clock
 
 WEB01 = Domain("web01", "11111111-1111-4111-8111-111111111111", 1)
 DB01 = Domain("db01", "22222222-2222-4222-8222-222222222222", 2)
@@ -54,15 +58,93 @@ class SetCounter:
         if time_s == 5.0:
             return CountSnapshot(time_s, {})
         self._world.before_reading()
-        wanted = {
-            thread: counts
-            for thread, counts in self._world.counts.items()
-            if self._filter.everything or thread.tgid in self._filter.tgids or thread in self._filter.threads
-        }
+        wanted = {thread: counts for thread, counts in self._world.counts.items() if is_wanted(self._filter, thread)}
         return CountSnapshot(time_s, wanted, self._world.lost)
+
+    def follow(self, thread_filter):
+        assert self._filter.changes, "told of other threads, though its first filter did not say that it changes"
+        self._filter = thread_filter
+
+    isa = Isa.VMX
+    attachment = Attachment.RAW
 
     def reason_name(self, reason):
         return VMX.name_of(reason)
+
+
+class TimedCounter(SetCounter):
+    """Stands in for the kernel in a run of intervals: each thread takes `world.counts` exits a second while it runs.
+
+    What a thread took before the filter let it through is not counted, as in the kernel.
+    """
+
+    def __init__(self, world, thread_filter):
+        super().__init__(world, thread_filter)
+        self._clock, self._counted, self._time_s = world.clock, {}, None
+        world.count_until_now = self._count
+
+    def attach(self):
+        super().attach()
+        self._time_s = self._clock.monotonic_s()
+
+    def free_rows(self, is_gone):
+        pass
+
+    def follow(self, thread_filter):
+        self._count()
+        super().follow(thread_filter)
+
+    def snapshot(self):
+        self._count()
+        return CountSnapshot(
+            self._time_s, {thread: dict(counts) for thread, counts in self._counted.items()}, self._world.lost
+        )
+
+    def _count(self):
+        if self._world.attached:
+            elapsed_s, self._time_s = self._clock.monotonic_s() - self._time_s, self._clock.monotonic_s()
+            for thread, rates in self._world.counts.items():
+                if is_wanted(self._filter, thread) and self._world.host.is_running(thread):
+                    counts = self._counted.setdefault(thread, {})
+                    for reason, rate in rates.items():
+                        counts[reason] = counts.get(reason, 0) + round(rate * elapsed_s)
+
+
+class SetClock(Clock):
+    """A clock that moves on when it is waited for. `script` is what happens meanwhile: [(seconds from start, what)]."""
+
+    start = datetime(2026, 11, 22, 19, 53, 0, tzinfo=timezone.utc)
+
+    def __init__(self):
+        self._now_s = 0.0
+        self.script = []
+
+    def monotonic_s(self):
+        return self._now_s
+
+    def utc(self):
+        return self.start + timedelta(seconds=self._now_s)
+
+    def wait(self, fds, timeout_s):
+        ready = super().wait(fds, 0)
+        if ready or not timeout_s:
+            return ready
+        until_s = self._now_s + timeout_s
+        self.script.sort(key=lambda step: step[0])
+        if self.script and self.script[0][0] <= until_s:
+            self._now_s, happen = self.script.pop(0)
+            happen()
+            return super().wait(fds, 0)
+        self._now_s = until_s
+        return frozenset()
+
+    def pass_by(self, seconds):
+        """Time goes by without being waited for."""
+        self._now_s += seconds
+
+
+def is_wanted(thread_filter, thread):
+    return thread_filter.everything or thread.tgid in thread_filter.tgids or thread in thread_filter.threads
 
 
 class World:
@@ -72,6 +154,8 @@ class World:
         self.host = FakeHost(root)
         self.root = root
         self.opened = self.attached = 0
+        self.clock = None
+        self.count_until_now = lambda: None
         self.lost = Lost()
         self.press_ctrl_c = False
         self.before_reading = lambda: None
@@ -88,12 +172,12 @@ class World:
         }
         self.connect(WEB01, DB01, ODD, NUMBERED)
 
-    def connect(self, *running):
-        """Open libvirt's test driver with these domains running and one that does not."""
+    def connect(self, *running, vcpus=None):
+        """Open libvirt's test driver with these domains running and one that does not, of one vCPU each or `vcpus`."""
         node = self.root / "node.xml"
         domains = "".join(
             f"<domain type='test'><name>{domain.name.replace('&', '&amp;')}</name><uuid>{domain.uuid}</uuid>"
-            f"<memory>1024</memory><os><type>hvm</type></os></domain>"
+            f"<memory>1024</memory><vcpu>{(vcpus or {}).get(domain, 1)}</vcpu><os><type>hvm</type></os></domain>"
             for domain in running
         )
         node.write_text(f"<node>{domains}</node>")
@@ -102,19 +186,45 @@ class World:
             f"<domain type='test'><name>{SHUT_OFF}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
         )
 
+    def script(self, *steps):
+        """Give the run a clock of its own; (seconds, function, arguments ..) happen when it shows that time."""
+        self.clock = SetClock()
+        self.clock.script = [(at_s, functools.partial(*what)) for at_s, *what in steps]
+
+    def end(self, domain, pid):
+        """A domain ends: for libvirt, in its records, and its process."""
+        self.count_until_now()
+        self.connection.lookupByName(domain.name).destroy()
+        (self.host.run_dir / f"{domain.name}.xml").unlink()
+        self.host.end_process(pid)
+
+    def start(self, domain, pid, vcpus):
+        """A domain that is defined starts."""
+        self.host.add_vcpus(pid, vcpus, domain=domain)
+        self.connection.lookupByName(domain.name).create()
+
+    def main(self, *argv):
+        """Run main(), with this process's own stdout and stderr; its status."""
+        counter = TimedCounter if self.clock else SetCounter
+        return cli.main(
+            argv,
+            connection=self.connection,
+            counter=lambda thread_filter: counter(self, thread_filter),
+            root=self.root,
+            clock=self.clock,
+        )
+
     def run(self, *argv):
         """Run main(); what the user sees, as one text: status, stdout, stderr."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.StringIO(newline=""), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                status = cli.main(
-                    argv,
-                    connection=self.connection,
-                    counter=lambda thread_filter: SetCounter(self, thread_filter),
-                    root=self.root,
-                )
+                status = self.main(*argv)
             except errors.ExitStatError as error:
                 status = error.status
                 err.write(f"virt-exitstat: {error}\nhint: {error.hint}\n")
         assert (self.opened, self.attached) == (0, 0), "something is left attached"
-        return f"status {status.value} {status.name}\n--- stdout\n{out.getvalue()}--- stderr\n{err.getvalue()}"
+        text = out.getvalue()
+        for machines in (os.uname().nodename, os.uname().release):
+            text = text.replace(f'"{machines}"', '"THIS MACHINE\'S"')
+        return f"status {status.value} {status.name}\n--- stdout\n{text}--- stderr\n{err.getvalue()}"

@@ -199,3 +199,48 @@ def test_rows_are_not_touched_while_there_is_room(counter, fire):
 
 def test_the_maps_of_4096_vcpus_take_less_than_8_mb(counter):
     assert counter(SVM, max_vcpus=4096).map_bytes() < 8_000_000
+
+
+def test_a_counter_that_follows_counts_who_is_wanted_at_the_time(counter, fire):
+    """This thread is skipped and cached as skipped, then wanted, by its process and by itself, then skipped again."""
+    here = Thread(os.getpid(), os.getpid())
+    one = counter(thread_filter=ThreadFilter(tgids=frozenset({1}), changes=True))
+    run_here(one, 0x72)
+    assert one.snapshot().counts == {}
+    one.follow(ThreadFilter(tgids=frozenset({here.tgid}), changes=True))
+    run_here(one, 0x72)
+    assert one.snapshot().counts == {here: {0x72: 1}}
+    one.follow(ThreadFilter(threads=frozenset({here}), changes=True))
+    run_here(one, 0x78)
+    fire(one, 2, 1_000, 0x72)
+    assert one.snapshot().counts == {here: {0x72: 1, 0x78: 1}}
+    one.follow(ThreadFilter(threads=frozenset({(here.tgid, 1)}), changes=True))
+    run_here(one, 0x78)
+    assert one.snapshot().counts == {here: {0x72: 1, 0x78: 1}}
+    assert one.snapshot().lost == Lost()
+
+
+def test_a_filter_that_changes_lets_through_from_the_start_what_it_says(counter):
+    one = counter(thread_filter=ThreadFilter(tgids=frozenset({os.getpid()}), changes=True))
+    run_here(one, 0x72)
+    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+
+
+def test_the_cache_is_cleared_once_more_at_the_next_housekeeping(counter):
+    """For a miss that was under way while the filter changed: what it cached is put there by hand."""
+    one = counter(thread_filter=ThreadFilter(tgids=frozenset({1}), changes=True))
+    run_here(one, 0x72)
+    cache = one._bpf[b"cache"]
+    stale = cache[ctypes.c_uint32(0)]
+    one.follow(ThreadFilter(tgids=frozenset({os.getpid()}), changes=True))
+    cache[ctypes.c_uint32(0)] = stale
+    run_here(one, 0x72)
+    assert one.snapshot().counts == {}
+    one.free_rows(lambda _: False)
+    run_here(one, 0x72)
+    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+
+
+def test_more_than_there_is_room_for_cannot_be_followed(counter):
+    with pytest.raises(ExitStatError, match=r"than there is room for \(4\)"):
+        counter(thread_filter=ThreadFilter(tgids=frozenset(range(1, 6)), changes=True), max_vcpus=4)

@@ -7,8 +7,10 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.choose import Choice, Sort
+from virt_exitstat.command_line import parse_options
 from virt_exitstat.errors import UsageError
-from virt_exitstat.options import Options, parse_options
+from virt_exitstat.options import Candidates, Options, OutputFormat
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
@@ -278,8 +280,39 @@ def test_what_argparse_refuses_is_one_of_our_errors(line):
         ("--debug", Options(debug=True)),
         ("-c qemu:///session", Options(uri="qemu:///session")),
         ("--connect qemu:///session", Options(uri="qemu:///session")),
-        ("--complete-domains", Options(complete=True)),
+        ("-i 0.5", Options(interval_s=0.5)),
+        ("--interval 2 --count 3 10", Options(interval_s=2, count=3, duration_s=10)),
+        ("-i 10 10", Options(interval_s=10, duration_s=10)),
+        ("-o json", Options(output=OutputFormat.JSON)),
+        ("--output wide --log /var/log/exits", Options(output=OutputFormat.WIDE, log=Path("/var/log/exits"))),
+        ("-n 3 -s name", Options(choice=Choice(top=3, sort=Sort.NAME))),
+        ("--top 3 --sort count --min-count 5 --total", Options(choice=Choice(top=3, min_count=5, total=True))),
+        ("-r HLT,MSR_READ --reason 0x40", Options(reasons=("HLT", "MSR_READ", "0x40"))),
+        ("--no-header", Options(header=False)),
+        ("--complete vcpus web01", Options(complete=Candidates.VCPUS, domains=("web01",))),
     ],
 )
 def test_plain_options(line, options):
     assert parse(line) == options
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "0.001", "1e9", "nan", "inf", "", "1s", "99999999999", "\u0661"])
+def test_an_interval_is_a_plain_number_of_seconds_that_can_be_kept(word):
+    with refuses(UsageError, "--interval"):
+        parse_options([f"--interval={word}"])
+
+
+@pytest.mark.parametrize("option", ["--top", "--min-count", "--count"])
+@pytest.mark.parametrize("word", ["0", "-1", "1.5", "many", "", "9" * 30])
+def test_numbers_of_things_are_whole_and_from_1(option, word):
+    with refuses(UsageError, option):
+        parse_options(["-i", "1", f"{option}={word}"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-i 10 5", "--count 3", "--count 3 10", "--list -i 1", "--list --log x", "--list -o csv", "-o JSON", "-s share"],
+)
+def test_what_does_not_go_together_is_refused(line):
+    with refuses(UsageError):
+        parse(line)

@@ -1,6 +1,7 @@
 """render: reports as the user reads them."""
 
 import pytest
+from made_reports import WHEN_AND_WHERE
 
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.render import render_list, render_report
@@ -16,7 +17,8 @@ EXITS = {(100, 101): {12: 1200, 10: 23}, (100, 102): {12: 2800, 32: 2, 0xBEEF: 1
 
 def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, table=VMX):
     delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
-    return render_report(make_report(Targets(tuple(targets)), delta, table.name_of, ended), per_vcpu=per_vcpu)
+    report = make_report(Targets(tuple(targets)), delta, table.name_of, ended, **WHEN_AND_WHERE)
+    return render_report(report, per_vcpu=per_vcpu)
 
 
 def named(name, vcpus=GUEST01.vcpus):

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from made_reports import WHEN_AND_WHERE
 
 from virt_exitstat.report import make_report
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
@@ -15,7 +16,9 @@ GUEST02 = Target(200, (VCpu(0, 201), VCpu(1, 202)), Domain("guest02", "uuid-2", 
 
 def report(targets, counts, *, seconds=1.0, lost=(), ended=(), everything=False):
     delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
-    return make_report(Targets(tuple(targets), everything=everything), delta, NAMES.__getitem__, ended)
+    return make_report(
+        Targets(tuple(targets), everything=everything), delta, NAMES.__getitem__, ended, **WHEN_AND_WHERE
+    )
 
 
 def only(targets, counts, **more):
@@ -203,7 +206,7 @@ def test_rows_add_up_to_totals_and_totals_to_what_was_counted(seed):
         ),
         everything=dice.random() < 0.5,
     )
-    found = make_report(targets, CountSnapshot(dice.uniform(0.1, 100), counts), "REASON_{}".format)
+    found = make_report(targets, CountSnapshot(dice.uniform(0.1, 100), counts), "REASON_{}".format, **WHEN_AND_WHERE)
 
     for target in found.targets:
         exits = {thread: reasons for thread, reasons in counts.items() if thread.tgid == target.target.pid}

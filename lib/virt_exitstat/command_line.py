@@ -1,0 +1,180 @@
+"""The command line, parsed. Checks form only: whether a domain runs is found out later."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__
+from .attach_plan import Attachment
+from .choose import Choice, Sort
+from .domains import DEFAULT_URI
+from .errors import UsageError
+from .option_values import one_of, parse_id, parse_interval, parse_max_vcpus, parse_vcpus, positive, split_duration
+from .options import MAX_VCPUS, Candidates, Options, OutputFormat, check_options
+
+_EXAMPLES = """\
+examples:
+  virt-exitstat guest01                 until Ctrl-C, then all vCPUs as one
+  virt-exitstat guest01 10              count for 10 seconds
+  virt-exitstat guest01 --vcpu 0 10     vCPU 0 only
+  virt-exitstat guest01 --per-vcpu 10   a table for each vCPU
+  virt-exitstat guest01 -i 1            what was counted, every second
+  virt-exitstat 10                      every running domain
+  virt-exitstat -d 42 10                the domain that is named 42
+  virt-exitstat --list                  their processes and threads; no count
+  virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
+  virt-exitstat --pid all 10            every KVM process of this host
+"""
+
+
+def parse_options(argv: Sequence[str]) -> Options:
+    """The command line as a value. Raises UsageError; exits only for --help and --version."""
+    parser = _Parser(
+        prog="virt-exitstat",
+        usage="%(prog)s [options] [DOMAIN ...] [DURATION]",
+        description="Count the KVM exits of libvirt domains by reason, per domain or per vCPU.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    # argparse cannot tell a last number from the domains before it; split_duration does.
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="DOMAIN",
+        help="name, UUID or id of a running domain (default: every one);"
+        " a number at the end is DURATION, in seconds (default: until Ctrl-C)",
+    )
+    parser.add_argument(
+        "-d",
+        "--domain",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a domain, also one whose name is a number; may be repeated",
+    )
+    parser.add_argument(
+        "-i",
+        "--interval",
+        type=parse_interval,
+        metavar="SEC",
+        help="report what was counted every SEC seconds, until DURATION or Ctrl-C",
+    )
+    parser.add_argument("--count", type=positive("--count"), metavar="N", help="end after N intervals")
+    parser.add_argument("--vcpu", metavar="LIST", help="only these vCPUs, as in 0 or 0,2-5")
+    parser.add_argument("-a", "--per-vcpu", action="store_true", help="a table for each vCPU, the busiest first")
+    parser.add_argument(
+        "-p",
+        "--pid",
+        action="append",
+        default=[],
+        metavar="PID",
+        help="a KVM process instead of a domain; 'all': every one; may be repeated",
+    )
+    parser.add_argument(
+        "-t",
+        "--tid",
+        action="append",
+        default=[],
+        metavar="TID[,TID...]",
+        help="single vCPU threads instead of a domain",
+    )
+    _add_output_options(parser)
+    parser.add_argument(
+        "--max-vcpus",
+        type=parse_max_vcpus,
+        default=MAX_VCPUS,
+        metavar="N",
+        help="vCPU threads there is room for (default: %(default)s, 8 MB of kernel memory)",
+    )
+    parser.add_argument(
+        "--attach",
+        choices=[attachment.value for attachment in Attachment],
+        default=Attachment.AUTO.value,
+        help="raw tracepoint, regular one, or the cheapest that works (default)",
+    )
+    parser.add_argument("--list", action="store_true", help="show what the names resolve to, count nothing")
+    parser.add_argument(
+        "-c",
+        "--connect",
+        metavar="URI",
+        help=f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {DEFAULT_URI})",
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and what the compiler says")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
+    given = parser.parse_intermixed_args(argv)
+
+    names, duration_s = split_duration(given.words)
+    pids = [word for text in given.pid for word in text.split(",")]
+    options = Options(
+        domains=(*names, *given.domain),
+        duration_s=duration_s,
+        interval_s=given.interval,
+        count=given.count,
+        vcpus=None if given.vcpu is None else parse_vcpus(given.vcpu),
+        per_vcpu=given.per_vcpu,
+        pids=tuple(parse_id("--pid", word) for word in pids if word != "all"),
+        all_processes="all" in pids,
+        tids=tuple(parse_id("--tid", word) for text in given.tid for word in text.split(",")),
+        output=given.output,
+        log=given.log,
+        header=not given.no_header,
+        choice=Choice(top=given.top, min_count=given.min_count or 0, sort=given.sort, total=given.total),
+        reasons=tuple(word for text in given.reason for word in text.split(",")),
+        max_vcpus=given.max_vcpus,
+        attachment=Attachment(given.attach),
+        list=given.list,
+        uri=given.connect,
+        debug=given.debug,
+        complete=Candidates(given.complete) if given.complete else None,
+    )
+    check_options(options)
+    return options
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    """What reports look like, where they go and what of them is shown."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=one_of("--output", OutputFormat),
+        default=OutputFormat.TABLE,
+        metavar="FORMAT",
+        help="table (default), wide: a line for each vCPU and reason, json or csv",
+    )
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="append reports to FILE, which SIGHUP opens anew, not to stdout"
+    )
+    parser.add_argument(
+        "-n", "--top", type=positive("--top"), metavar="N", help="only the N most frequent reasons of each table"
+    )
+    parser.add_argument(
+        "-s",
+        "--sort",
+        type=one_of("--sort", Sort),
+        default=Sort.COUNT,
+        metavar="KEY",
+        help="sort reasons by count (default) or name",
+    )
+    parser.add_argument(
+        "--min-count", type=positive("--min-count"), metavar="N", help="only reasons with at least N exits"
+    )
+    parser.add_argument(
+        "-r",
+        "--reason",
+        action="append",
+        default=[],
+        metavar="NAME[,NAME...]",
+        help="only these reasons, by name or raw code; may be repeated",
+    )
+    parser.add_argument("--no-header", action="store_true", help="leave out headings and column names")
+    parser.add_argument("--total", action="store_true", help="a last table of all domains")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, "'virt-exitstat --help' shows the options and examples")

@@ -1,0 +1,54 @@
+"""What a shell offers where a domain, a vCPU, a reason or a pid is to be typed. What fails offers nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import domains, threads
+from .attach_plan import find_isa
+from .errors import ExitStatError
+from .exit_reasons import TABLES
+from .options import Candidates, Options
+
+
+def find_candidates(options: Options, connection: Any, root: Path) -> tuple[str, ...]:
+    """All words that fit, whatever of them is typed already.
+
+    `options` is the command line as far as it stands. Raises ExitStatError, or what libvirt raises, when whoever has to
+    be asked does not answer.
+    """
+    if options.complete is Candidates.REASONS:
+        return _reasons(root)
+    if options.complete is Candidates.PIDS:
+        return tuple(map(str, threads.find_vcpu_processes(root)))
+    if options.complete is Candidates.VCPUS and options.pids:
+        return _common(
+            [vcpu.number for vcpu in threads.resolve_process(pid, root).vcpus] for pid in sorted(options.pids)
+        )
+    connection = connection or domains.open_connection(options.uri)
+    if options.complete is Candidates.DOMAINS:
+        return tuple(domain.name for domain in domains.running_domains(connection))
+    if options.domains:
+        wanted = domains.find_domains(connection, options.domains)
+        return _common(domains.vcpu_numbers(connection, domain) for domain in wanted)
+    running = domains.running_domains(connection)
+    return _in_order(number for domain in running for number in domains.vcpu_numbers(connection, domain))
+
+
+def _reasons(root: Path) -> tuple[str, ...]:
+    try:
+        tables = [TABLES[find_isa(root)]]
+    except (ExitStatError, OSError):
+        tables = list(TABLES.values())
+    return tuple(sorted({name for table in tables for name in table.names.values()}))
+
+
+def _common(numbers: Iterable[Iterable[int]]) -> tuple[str, ...]:
+    # --vcpu refuses a vCPU that one of the domains lacks.
+    return _in_order(set.intersection(*map(set, numbers)))
+
+
+def _in_order(numbers: Iterable[int]) -> tuple[str, ...]:
+    return tuple(map(str, sorted(set(numbers))))

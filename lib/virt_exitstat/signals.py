@@ -1,0 +1,64 @@
+"""Signals as something that can be waited for, so that none falls between attaching and detaching."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+_WANTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: Some senders (timeout(1), a shell and sudo) send the same signal twice at a time; that is not impatience.
+_IMPATIENT_S = 0.5
+
+
+class Signals:
+    """While it is entered, SIGINT, SIGTERM and SIGHUP make `fileno()` readable and do nothing else.
+
+    One that the caller had us ignore (nohup) stays ignored. One that comes again while the first is not taken, because
+    we hang (in a write to a pipe that nobody reads), ends the process as it would have without us.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._waiting_since: dict[int, float] = {}
+
+    def __enter__(self) -> Signals:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in _WANTED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        """Readable when a signal has come."""
+        return self._reader
+
+    def take(self) -> frozenset[int]:
+        """The signals that have come since the last time."""
+        try:
+            came = os.read(self._reader, 4096)
+        except BlockingIOError:
+            came = b""
+        self._waiting_since.clear()
+        return frozenset(came) & frozenset(self._before)
+
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
+        since = self._waiting_since.setdefault(number, time.monotonic())
+        if time.monotonic() - since > _IMPATIENT_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -1,0 +1,67 @@
+"""What --complete offers to a shell, and that nothing else is ever said there."""
+
+import shlex
+
+import pytest
+from fake_world import DB01, WEB01
+
+from virt_exitstat.exit_reasons import SVM, VMX
+
+CPUINFO = "processor\t: 0\nflags\t\t: fpu vme {}\n"
+
+
+def offered(world, line):
+    status, _, rest = world.run(*shlex.split(line)).partition("\n--- stdout\n")
+    words, _, errors = rest.partition("--- stderr\n")
+    assert (status, errors) == ("status 0 OK", "")
+    return words.splitlines()
+
+
+def test_domains_are_the_running_ones(world):
+    assert offered(world, "--complete domains") == ["42", "db01", 'odd "name" $(id) ü', "web01"]
+
+
+@pytest.mark.parametrize(
+    ("line", "numbers"),
+    [
+        ("web01", ["0", "1"]),
+        ("-d db01", ["0"]),
+        ("web01 db01", ["0"]),
+        ("", ["0", "1"]),
+        ("no-such", []),
+        ("--pid 1100", ["0", "1"]),
+    ],
+)
+def test_vcpus_are_those_that_vcpu_takes_for_the_domains_given(world, line, numbers):
+    world.connect(WEB01, DB01, vcpus={WEB01: 2})
+    assert offered(world, f"{line} --complete vcpus") == numbers
+
+
+def test_reasons_are_those_of_this_hosts_isa(world):
+    world.host.add_file("proc/cpuinfo", CPUINFO.format("svm"))
+    assert offered(world, "--complete reasons") == sorted(set(SVM.names.values()))
+    world.host.add_file("proc/cpuinfo", CPUINFO.format("vmx"))
+    assert offered(world, "--complete reasons") == sorted(set(VMX.names.values()))
+
+
+@pytest.mark.parametrize("flags", ["sse", None])
+def test_reasons_are_those_of_both_where_the_isa_is_not_known(world, flags):
+    if flags:
+        world.host.add_file("proc/cpuinfo", CPUINFO.format(flags))
+    assert offered(world, "--complete reasons") == sorted({*VMX.names.values(), *SVM.names.values()})
+
+
+def test_pids_are_those_of_kvm_processes(world):
+    world.host.add_process(1500, comm="bash", kvm=False)
+    assert offered(world, "--complete pids") == ["1100", "1200", "1300", "1400"]
+
+
+@pytest.mark.parametrize("line", ["--complete nonsense", "--complete", "--complete domains --vcpu", "--complete= -x"])
+def test_a_line_that_is_wrong_is_met_with_silence(world, line):
+    assert offered(world, line) == []
+
+
+def test_a_libvirt_that_fails_is_met_with_silence(world):
+    world.connection.close()
+    world.connection = None  # the real one, which is asked at an address that is none
+    assert offered(world, "-c qemu+unix:///system?socket=/none --complete domains") == []

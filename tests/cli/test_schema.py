@@ -1,0 +1,67 @@
+"""Every JSON that the tests know is described by the schema, and nothing in it is not."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from virt_exitstat import json_report
+
+GOLDEN = Path(__file__).parent / "golden"
+SCHEMA = json.loads((GOLDEN.parents[2] / "lib/virt_exitstat/report.schema.json").read_text())
+GOLDEN_JSON = sorted(path for path in GOLDEN.glob("*.txt") if "json" in path.stem and "list" not in path.stem)
+
+
+def documents(path):
+    """The documents of a golden file: one that is indented, or one a line."""
+    text = path.read_bytes().decode().partition("--- stdout\n")[2].partition("--- stderr\n")[0]
+    text = text.replace("YYYY-MM-DDThh:mm:ss.sssZ", "2026-11-22T19:53:01.000Z")
+    return [json.loads(text)] if text.startswith("{\n") else [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("path", GOLDEN_JSON, ids=[path.stem for path in GOLDEN_JSON])
+def test_golden_json_follows_the_schema(path):
+    found = documents(path)
+    assert found
+    for document in found:
+        jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft7Validator)
+        assert undescribed(document, SCHEMA) == []
+
+
+def test_the_schema_is_a_schema_of_this_version():
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["properties"]["format_version"] == {"const": json_report.FORMAT_VERSION}
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("format_version", 2), ("time", "now"), ("isa", "arm"), ("seconds", "1"), ("domains", {})]
+)
+def test_the_schema_refuses_what_is_wrong(field, wrong):
+    document = {**documents(GOLDEN / "json.txt")[0], field: wrong}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft7Validator)
+
+
+def undescribed(value, schema, where=""):
+    """The fields that the schema has no word for; JSON Schema itself lets them pass."""
+    if isinstance(value, list):
+        return [name for one in value for name in undescribed(one, schema["items"], where)]
+    if not isinstance(value, dict):
+        return []
+    described = described_fields(schema)
+    missing = [f"{where}{name}" for name in value if name not in described]
+    return missing + [
+        name for key in value if key in described for name in undescribed(value[key], described[key], f"{where}{key}.")
+    ]
+
+
+def described_fields(schema):
+    fields = dict(schema.get("properties", {}))
+    parts = [*schema.get("allOf", []), *schema.get("oneOf", [])]
+    if "$ref" in schema:
+        parts.append(SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]])
+    for part in parts:
+        for name, described in described_fields(part).items():
+            fields.setdefault(name, described)
+    return fields

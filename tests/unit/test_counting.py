@@ -1,0 +1,121 @@
+"""counting: one wait for the time, signals and libvirt; reports neither drift nor get lost."""
+
+import os
+import signal
+
+import pytest
+
+from virt_exitstat.counting import count
+from virt_exitstat.signals import Signals
+from virt_exitstat.timing import Clock, Schedule
+
+
+class FakeClock(Clock):
+    """Moves on when it is waited for; `at` says what happens when: {seconds: function}."""
+
+    def __init__(self, at=None):
+        self.now_s, self.at = 0.0, dict(at or {})
+
+    def monotonic_s(self):
+        return self.now_s
+
+    def wait(self, fds, timeout_s):
+        ready = super().wait(fds, 0)
+        if ready or not timeout_s:
+            return ready
+        until_s = self.now_s + timeout_s
+        self.now_s = min([until_s, *self.at])
+        if self.now_s in self.at:
+            self.at.pop(self.now_s)()
+        return super().wait(fds, 0)
+
+
+class FakeSession:
+    """Reports are the times they were made at."""
+
+    def __init__(self, clock):
+        self.clock, self.refreshed, self.kept_house = clock, [], []
+        self.reader, self.writer = os.pipe()
+
+    def fileno(self):
+        return self.reader
+
+    def refresh(self):
+        os.read(self.reader, 1)
+        self.refreshed.append(self.clock.now_s)
+
+    def keep_house(self):
+        self.kept_house.append(self.clock.now_s)
+
+    def report(self, *, last=False):
+        return (self.clock.now_s, "last") if last else self.clock.now_s
+
+    def tell_of_an_event(self):
+        os.write(self.writer, b"x")
+
+
+def send(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+@pytest.fixture()
+def run():
+    """Count by a clock: what was shown, the last report at the end, and the session."""
+
+    def run(clock, interval_s=None, duration_s=None, reports=None, reopen=None, session=None):
+        session, shown = session or FakeSession(clock), []
+        schedule = Schedule(clock.now_s, interval_s, duration_s)
+        with Signals() as signals:
+            last = count(session, schedule, signals, clock, reports=reports, show=shown.append, reopen=reopen)
+        return [*shown, last], session
+
+    return run
+
+
+def test_without_an_interval_there_is_one_report(run):
+    assert run(FakeClock(), duration_s=7.5)[0] == [(7.5, "last")]
+
+
+def test_the_last_interval_is_what_is_left(run):
+    assert run(FakeClock(), 2, 5)[0] == [2, 4, (5, "last")]
+
+
+def test_count_ends_the_run(run):
+    assert run(FakeClock(), 2, reports=3)[0] == [2, 4, (6, "last")]
+    assert run(FakeClock(), 2, 3, reports=3)[0] == [2, (3, "last")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_what_there_is(run, number):
+    assert run(FakeClock({4.25: send(number)}), 2)[0] == [2, 4, (4.25, "last")]
+
+
+def test_sighup_opens_anew_what_can_be(run):
+    clock, opened = FakeClock({3: send(signal.SIGHUP)}), []
+    assert run(clock, 2, 6, reopen=lambda: opened.append(clock.now_s))[0] == [2, 4, (6, "last")]
+    assert opened == [3]
+
+
+def test_an_event_is_looked_at_at_once_and_shifts_no_report(run):
+    clock = FakeClock()
+    session = FakeSession(clock)
+    clock.at = {0.5: session.tell_of_an_event, 2.75: session.tell_of_an_event}
+    assert run(clock, 2, 6, session=session)[0] == [2, 4, (6, "last")]
+    assert session.refreshed == [0.5, 2.75]
+
+
+def test_a_long_wait_is_used_to_keep_house(run):
+    _, session = run(FakeClock(), duration_s=21)
+    assert session.kept_house[:4] == [5, 10, 15, 20]
+
+
+def test_what_show_raises_ends_the_run():
+    clock = FakeClock()
+    schedule = Schedule(0, 1)
+
+    def show(_):
+        raise BrokenPipeError
+
+    with Signals() as signals, pytest.raises(BrokenPipeError):
+        count(FakeSession(clock), schedule, signals, clock, reports=None, show=show, reopen=None)
+    assert clock.now_s == 1

@@ -1,0 +1,200 @@
+"""following: libvirt says which domains run, and goes on saying so when its daemon was away."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from fake_host import GUEST01, GUEST02
+from virt_exitstat.following import KnownTargets, RunningDomains
+from virt_exitstat.options import Options
+from virt_exitstat.targets import Domain, Target, VCpu
+from virt_exitstat.timing import Clock
+
+
+class SteppedClock(Clock):
+    """Shows what it is told to."""
+
+    now_s = 0.0
+
+    def monotonic_s(self):
+        return self.now_s
+
+
+class Libvirt:
+    """A connection: what runs, or an error. `events` says that domains came or went."""
+
+    def __init__(self, *running):
+        self.running, self.dead = list(running), False
+
+    def listAllDomains(self, _flags):  # noqa: N802
+        if self.dead:
+            raise libvirt.libvirtError("no daemon")
+        return [LibvirtDomain(domain) for domain in self.running]
+
+    def domainEventRegisterAny(self, _domain, _event, callback, opaque):  # noqa: N802
+        self.tell = lambda: callback(self, None, 0, 0, opaque)
+
+    def setKeepAlive(self, _every, _times):  # noqa: N802
+        raise libvirt.libvirtError("not here")
+
+
+class LibvirtDomain:
+    def __init__(self, domain):
+        self.name, self.UUIDString, self.ID = (lambda: domain.name), (lambda: domain.uuid), (lambda: domain.id)
+
+
+class Followed:
+    """RunningDomains on a host made of files, and what came of it."""
+
+    def __init__(self, host, connection, options=None, first=(), reconnect=None):
+        self.notes, self.clock, self.known = [], SteppedClock(), tuple(first)
+        self.source = RunningDomains(
+            options or Options(),
+            first,
+            connection,
+            connect=reconnect or (lambda: connection),
+            run_dir=host.run_dir,
+            root=host.root,
+            clock=self.clock,
+            note=self.notes.append,
+        )
+
+    def find(self):
+        self.known = self.source.find(self.known)
+        return {target.label: target.pid for target in self.known}
+
+    def wait(self):
+        assert Clock().wait([self.source.fileno()], 600)
+
+
+@pytest.fixture()
+def two(host):
+    host.add_vcpus(100, {0: 101}, domain=GUEST01)
+    host.add_vcpus(200, {0: 201}, domain=GUEST02)
+    return host
+
+
+def test_all_domains_are_those_that_run_now(two):
+    connection = Libvirt(GUEST01)
+    followed = Followed(two, connection)
+    assert followed.find() == {"guest01": 100}
+    connection.running = [GUEST01, GUEST02]
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    connection.running = []
+    assert followed.find() == {}
+
+
+def test_only_named_domains_are_found_also_defined_anew(two):
+    first = Target(100, (VCpu(0, 101),), GUEST01)
+    named = Followed(two, Libvirt(GUEST01, GUEST02), Options(domains=("guest01",)), [first])
+    assert named.find() == {"guest01": 100}
+    anew = Domain("guest01", "99999999-9999-4999-8999-999999999999", 7)
+    two.add_vcpus(300, {0: 301}, domain=anew)
+    assert Followed(two, Libvirt(anew), Options(domains=("guest01",)), [first]).find() == {"guest01": 300}
+    by_uuid = Followed(two, Libvirt(anew), Options(domains=(GUEST01.uuid,)), [first])
+    assert by_uuid.find() == {}
+    two.add_status(100, [(0, 101)], domain=GUEST01)
+    assert Followed(two, Libvirt(GUEST01), Options(domains=(GUEST01.uuid,)), [first]).find() == {"guest01": 100}
+
+
+def test_an_event_makes_it_readable_until_it_is_asked(two):
+    connection = Libvirt(GUEST01)
+    followed = Followed(two, connection)
+    assert not Clock().wait([followed.source.fileno()], 0)
+    for _ in range(100_000):  # more than fit into a pipe
+        connection.tell()
+    followed.wait()
+    while Clock().wait([followed.source.fileno()], 0):
+        followed.find()
+
+
+def test_a_daemon_that_goes_and_comes_back_is_noted_once_each(two):
+    old, new = Libvirt(GUEST01), Libvirt(GUEST01, GUEST02)
+    new.dead = True
+    followed = Followed(two, old, reconnect=lambda: new)
+    assert followed.find() == {"guest01": 100}
+    old.dead = True
+    assert followed.find() == {"guest01": 100}
+    followed.wait()
+    assert followed.find() == {"guest01": 100}  # connected, and dead again
+    new.dead = False
+    for _ in range(2):
+        assert followed.find() == {"guest01": 100, "guest02": 200}
+        new.tell()  # the new connection is watched too
+        followed.wait()
+    assert len(followed.notes) == 2, followed.notes
+    assert followed.notes[0].endswith("; counting goes on with the domains that are known")
+    assert followed.notes[1] == "libvirt answers again"
+
+
+def test_what_ends_while_the_daemon_is_away_is_gone(two):
+    connection = Libvirt(GUEST01, GUEST02)
+    followed = Followed(two, connection)
+    followed.find()
+    connection.dead = True
+    two.end_process(100)
+    assert followed.find() == {"guest02": 200}
+
+
+def test_a_domain_without_a_record_is_given_time_before_it_is_noted(two):
+    starting = Domain("starting", "99999999-9999-4999-8999-999999999999", 3)
+    followed = Followed(two, Libvirt(GUEST01, starting))
+    for now_s in (0, 0.001, 4):
+        followed.clock.now_s = now_s
+        assert followed.find() == {"guest01": 100} and followed.notes == []
+    for now_s in (6, 7, 100):
+        followed.clock.now_s = now_s
+        followed.find()
+    (note,) = followed.notes
+    assert note.startswith("left out: libvirt has no record of domain 'starting'")
+    two.add_vcpus(300, {0: 301}, domain=starting)
+    assert followed.find() == {"guest01": 100, "starting": 300}
+
+
+def test_an_emulated_domain_is_left_out_and_noted_once(two):
+    two.add_status(200, [(0, 201)], domain=GUEST02, domain_type="qemu")
+    followed = Followed(two, Libvirt(GUEST01, GUEST02))
+    for _ in range(3):
+        assert followed.find() == {"guest01": 100}
+    assert len(followed.notes) == 1 and followed.notes[0].startswith("left out: domain 'guest02' runs without KVM")
+
+
+def test_known_targets_get_the_vcpus_they_have_now(two):
+    two.add_thread(100, 102, "CPU 1/KVM")
+    two.add_status(100, [(0, 101), (1, 102)], domain=GUEST01)
+    (target,) = KnownTargets(two.run_dir, two.root).find([Target(100, (VCpu(0, 101),), GUEST01)])
+    assert target.vcpus == (VCpu(0, 101), VCpu(1, 102))
+    two.end_process(100)
+    assert KnownTargets(two.run_dir, two.root).find([target]) == ()
+
+
+# libvirt's event loop is one for the process and cannot be taken away again: this gets a process of its own.
+EVENTS = """
+import os, select, libvirt
+from virt_exitstat import domains
+reader, writer = os.pipe()
+domains.run_event_loop()
+domains.run_event_loop()
+connection = libvirt.open("test:///default")
+domains.watch_domains(connection, lambda: os.write(writer, b"x"))
+assert not select.select([reader], [], [], 0)[0]
+connection.lookupByName("test").destroy()
+assert select.select([reader], [], [], 600)[0]
+print("told")
+"""
+
+
+def test_libvirts_own_events_arrive():
+    lib = Path(__file__).resolve().parents[2] / "lib"
+    done = subprocess.run(
+        [sys.executable, "-c", EVENTS],
+        env={**os.environ, "PYTHONPATH": str(lib)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\n", "")
