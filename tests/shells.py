@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -63,8 +64,11 @@ _COMMANDS = {
 class Shell:
     """Types into a shell. Words come back as the tool would get them, which is what quoting is for."""
 
-    def __init__(self, kind, home, answers, **popen):
-        """Start one below the directory `home`; `answers` is the program that completion asks."""
+    def __init__(self, kind, home, answers, *, completions=COMPLETIONS, env=None, **user):
+        """Start one below the directory `home`; `answers` is the program that completion asks.
+
+        `user` is handed to Popen: user, group and extra_groups, all three or none.
+        """
         self._kind = kind
         if not shutil.which(_COMMANDS[kind][0]):
             (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {kind}: 'tests/setup' installs it")
@@ -72,11 +76,11 @@ class Shell:
         bin_dir.mkdir()
         (bin_dir / "virt-exitstat").write_text(_STAND_IN.format(answers=answers, said=said))
         (bin_dir / "virt-exitstat").chmod(0o755)
-        start.write_text(_START[kind].format(completions=COMPLETIONS, home=home) + "\nvirt-exitstat ready\n")
+        start.write_text(_START[kind].format(completions=completions, home=home) + "\nvirt-exitstat ready\n")
         os.mkfifo(said)
-        if "user" in popen:
+        if user:
             for path in (home, said):
-                os.chown(path, popen["user"], -1)
+                os.chown(path, user["user"], -1)
         # Open for writing too, so that it has no end between two writers.
         self._said = os.open(said, os.O_RDWR)
         self._terminal, side = os.openpty()
@@ -86,7 +90,7 @@ class Shell:
             "HOME": str(home),
             "TERM": "xterm",
             "LANG": "C.UTF-8",
-            **popen.pop("env", {}),
+            **(env or {}),
         }
         self._process = subprocess.Popen(
             _COMMANDS[kind],
@@ -97,7 +101,7 @@ class Shell:
             env=environment,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            **popen,
+            **user,
         )
         os.close(side)
         #: All that the shell has written, with the terminal's escape sequences.
@@ -110,7 +114,7 @@ class Shell:
 
     def offers(self, typed):
         """Everything that is offered for the last word of `virt-exitstat TYPED`, which is empty or an option."""
-        before = typed.rpartition(" ")[0].split()
+        before = shlex.split(typed.rpartition(" ")[0])
         words = self.press(f"virt-exitstat {typed}\x18a")
         return sorted(words if self._kind == "fish" else words[len(before) :])
 
