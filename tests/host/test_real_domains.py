@@ -59,7 +59,12 @@ def test_a_vcpu_plugged_in_is_listed(domain):
 
 def test_names_with_spaces_quotes_and_shell_syntax_are_found_and_shown(domain, tmp_path):
     trap = tmp_path / "trap"
-    for name in (f"{PREFIX} a \"b\" 'c'", f"{PREFIX}-$(touch {str(trap).replace('/', '%')})`id`", f"{PREFIX}-ü🐧"):
+    for name in (
+        f"{PREFIX} a \"b\" 'c'",
+        f"{PREFIX}-$(touch {str(trap).replace('/', '%')})`id`",
+        f"{PREFIX}-ü🐧",
+        f"{PREFIX}-x\\y",
+    ):
         domain(name)
         done = tool("--list", "-d", name)
         assert done.returncode == 0, done.stderr
