@@ -100,7 +100,8 @@ def test_ctrl_c_ends_a_connection_that_does_not_answer(tmp_path):
         silent.listen()
         command = [LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/sock", "--list"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        silent.accept()
+        asking, _ = silent.accept()  # kept: dropped, it would be closed
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "")
+        asking.close()
     assert process.returncode == -signal.SIGINT
