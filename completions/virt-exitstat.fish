@@ -15,16 +15,16 @@ set -g __virt_exitstat_options \
     '- list        -                   show what the names resolve to, count nothing' \
     'c connect     uris                libvirt connection' \
     'i interval    number              a report every so many seconds' \
-    '- count       number              end after so many reports' \
+    '- count       number              end after so many intervals' \
     'L live        -                   a full-screen view' \
     'o output      table|wide|json|csv format of the reports' \
-    '- log         file                append the reports to a file' \
-    'n top         number              only the most frequent reasons' \
+    '- log         file                append reports to a file' \
+    'n top         number              only the most frequent reasons of each table' \
     's sort        count|name          order of the reasons' \
-    '- min-count   number              only reasons counted so often' \
-    'r reason      reasons+            only these reasons' \
+    '- min-count   number              only reasons with at least so many exits' \
+    'r reason      reasons+            only these reasons, by name or raw code' \
     '- no-header   -                   leave out headings and column names' \
-    '- total       -                   add a table over all domains' \
+    '- total       -                   a last table of all domains' \
     '- debug       -                   show tracebacks and what the compiler says' \
     '- version     -                   show the version'
 

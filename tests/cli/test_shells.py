@@ -101,6 +101,7 @@ def start(tmp_path):
         ("--pid 42,a", ["--pid", "42,all"]),
         ("--log /etc/hostn", ["--log", "/etc/hostname"]),
         ("--log=/etc/hostn", ["--log=/etc/hostname"]),
+        ("-a < /etc/hostn", ["-a"]),
         ("-a guest01 gu", ["-a", "guest01", "guest02"]),
         ("-d guest02 gu", ["-d", "guest02", "guest01"]),
         ("-d guest01 -ad gu", ["-d", "guest01", "-ad", "guest02"]),
@@ -156,7 +157,7 @@ def test_an_odd_name_arrives_as_it_is(world):
     names = [name.format(home=world.home) for name in ODD_NAMES]
     world.name(*names)
     for name in names:
-        for typed in (name[0], f"-d {name[:3]}", f"--domain={name[:3]}", f"'{name[:3]}", f'"{name[:3]}'):
+        for typed in (name[0], f"--domain={name[:3]}", f"'{name[:3]}", f'"{name[:3]}'):
             assert re.sub("^--domain=", "", world.shell.enter(typed)[-1]) == name, typed
     assert not (world.home / "trap").exists()
 
