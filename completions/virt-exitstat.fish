@@ -52,7 +52,7 @@ function __virt_exitstat_offer --argument-names kind
     argparse --ignore-unknown $__virt_exitstat_spec -- $words[2..-1] '' 2>/dev/null
     set -l given (string match -v -- '' $_flag_domain $argv)
     set -l context
-    test -n "$_flag_connect"; and set -a context --connect=$_flag_connect
+    test -n "$_flag_connect[-1]"; and set -a context --connect=$_flag_connect[-1]
     if test $kind = vcpus
         # The duration may be among the words. A name that begins like an option follows `--`.
         set -a context (string replace -r -- '^-' '--domain=-' (string match -v -- '' $argv))
@@ -77,8 +77,9 @@ function __virt_exitstat_offer --argument-names kind
             case domains plain-domains
                 # fish would take what follows a tab for a description.
                 contains -- $word $given; or string match -q -- \*\t\* $word; and continue
-                # An option and the duration would be taken for themselves; --domain=NAME takes these names.
-                test $kind = plain-domains; and string match -qr -- '^(-.*|[-+]?[0-9]*[.]?[0-9]*)$' $word; and continue
+                # These would be taken for an option and for the duration; --domain=NAME takes them.
+                string match -q -- '-*' $word; and not string match -q -- '--domain=*' (commandline -ct); and continue
+                test $kind = plain-domains; and string match -qr -- '^[-+]?[0-9]*[.]?[0-9]*$' $word; and continue
                 echo -- $word
             case '*'
                 contains -- $word (string split , -- $list); or echo -s $list $word

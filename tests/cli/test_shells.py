@@ -172,6 +172,7 @@ def test_a_name_with_colons_is_completed_from_anywhere(world):
 def test_a_name_that_would_be_misread_is_offered_only_where_it_is_not(world):
     world.name("-a", "10", "2.5", "guest10")
     assert world.shell.offers("") == ["guest10"]
+    assert world.shell.offers("-d ") == ["10", "2.5", "guest10"]
     assert world.shell.enter("--domain=2") == ["--domain=2.5"]
     assert world.shell.enter("--domain=-") == ["--domain=-a"]
 
