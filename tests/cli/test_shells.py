@@ -1,7 +1,6 @@
 """Completion in the three shells, driven on a terminal; what libvirt would say is made up."""
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
@@ -200,33 +199,6 @@ def test_aliases_of_local_uris_are_offered(kind, tmp_path, start):
     )
     shell = start(kind, LAUNCHER, env={"LIBVIRT_DEFAULT_URI": "qemu:///embed"})
     assert shell.offers("-c ") == ["mine", "qemu:///embed", "qemu:///session", "qemu:///system"]
-
-
-@pytest.mark.parametrize("kind", SHELLS)
-def test_a_libvirt_that_is_not_there_offers_nothing_and_says_nothing(kind, tmp_path, start):
-    uri = f"qemu+unix:///system?socket={tmp_path}/none"
-    shell = start(kind, LAUNCHER)
-    before = len(shell.screen)
-    assert shell.enter(f"-c '{uri}' ") == ["-c", uri]
-    assert shell.enter(f"-c '{uri}' --vcpu ") == ["-c", uri, "--vcpu"]
-    assert not re.search("(?i)error|hint|cannot|failed|traceback", shell.screen[before:])
-
-
-@pytest.mark.parametrize("kind", SHELLS)
-def test_ctrl_c_ends_the_wait_for_a_libvirt_that_is_silent(kind, tmp_path, start):
-    shell = start(kind, LAUNCHER)
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(tmp_path / "sock"))
-        silent.listen()
-        shell.send(f"virt-exitstat -c 'qemu+unix:///system?socket={tmp_path}/sock' \t")
-        silent.settimeout(30)
-        asking, _ = silent.accept()
-        shell.send("\x03")
-        asking.settimeout(30)
-        while asking.recv(4096):
-            pass
-    # An interrupt may cost bash the next key.
-    assert shell.press("\x15   virt-exitstat next\r") == ["next"]
 
 
 def test_bash_completion_loads_it_also_behind_sudo(start):

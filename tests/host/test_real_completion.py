@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shlex
 import shutil
 import socket
@@ -97,6 +98,33 @@ def test_a_domain_that_has_ended_is_no_longer_offered(domain, start, kind):
     assert shell.enter(name[:-1]) == [name]
     virsh("destroy", name)
     assert shell.enter(name[:-1]) == [name[:-1]]
+
+
+@every_shell
+def test_a_libvirt_that_is_not_there_offers_nothing_and_says_nothing(start, tmp_path, kind):
+    uri = f"qemu+unix:///system?socket={tmp_path}/none"
+    shell = start(kind)
+    before = len(shell.screen)
+    assert shell.enter(f"-c '{uri}' ") == ["-c", uri]
+    assert shell.enter(f"-c '{uri}' --vcpu ") == ["-c", uri, "--vcpu"]
+    assert not re.search("(?i)error|hint|cannot|failed|traceback", shell.screen[before:])
+
+
+@every_shell
+def test_ctrl_c_ends_the_wait_for_a_libvirt_that_is_silent(start, tmp_path, kind):
+    shell = start(kind)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "sock"))
+        silent.listen()
+        shell.send(f"virt-exitstat -c 'qemu+unix:///system?socket={tmp_path}/sock' \t")
+        silent.settimeout(30)
+        asking, _ = silent.accept()
+        shell.send("\x03")
+        asking.settimeout(30)
+        while asking.recv(4096):
+            pass
+    # An interrupt may cost bash the next key.
+    assert shell.press("\x15   virt-exitstat next\r") == ["next"]
 
 
 @pytest.mark.usefixtures("libvirtd")
