@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local_libvirt import URI, domain_xml, virsh
+from local_libvirt import URI, started_domains
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,7 @@ def libvirtd():
     assert shutil.which("libvirtd"), "no libvirtd; 'tests/setup' installs it"
     for directory in ("/run/libvirt", "/var/log/libvirt"):
         Path(directory).mkdir(parents=True, exist_ok=True)
+    bus = start_system_bus()
     kvm_mode = Path("/dev/kvm").stat().st_mode
     Path("/dev/kvm").chmod(0o666)  # without udev, QEMU's user may not open it
     # tini reaps what libvirtd's capability probes leave behind; an init that does not costs 40 s for each.
@@ -38,21 +39,30 @@ def libvirtd():
     daemon.terminate()
     daemon.wait()
     subprocess.run(["pkill", "-x", "virtlogd"], check=False)
+    if bus:
+        bus.terminate()
+        bus.wait()
     Path("/dev/kvm").chmod(kvm_mode & 0o777)
+
+
+def start_system_bus():
+    """Over it libvirtd asks polkit whether an ordinary user may connect; it starts polkit itself."""
+    where = Path("/run/dbus/system_bus_socket")
+    if where.exists():
+        return None
+    where.parent.mkdir(exist_ok=True)
+    bus = subprocess.Popen(
+        ["tini", "-s", "-g", "--", "dbus-daemon", "--system", "--nofork", "--nopidfile"], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 30
+    while not where.exists():
+        assert bus.poll() is None and time.monotonic() < deadline, "no system bus: dbus-daemon does not start"
+        time.sleep(0.05)
+    return bus
 
 
 @pytest.fixture()
 def domain(libvirtd, tmp_path):  # noqa: ARG001  (fixtures cannot use usefixtures)
     """Start domains by (name, vcpus, most vcpus); they are destroyed when the test ends."""
-    started = []
-
-    def start(name, vcpus=1, most=None):
-        xml = tmp_path / f"{len(started)}.xml"
-        xml.write_text(domain_xml(name, vcpus, most or vcpus))
-        virsh("create", str(xml))
-        started.append(name)
-        return name
-
-    yield start
-    for name in started:
-        virsh("destroy", name, check=False)
+    with started_domains(tmp_path) as start:
+        yield start

@@ -1,5 +1,6 @@
 """Run virsh and the tool on this machine; describe domains to start here."""
 
+import contextlib
 import subprocess
 import uuid
 from pathlib import Path
@@ -20,6 +21,25 @@ def tool(*arguments, **options):
     return subprocess.run(
         [CHECKOUT / "virt-exitstat", *arguments], capture_output=True, text=True, check=False, **options
     )
+
+
+@contextlib.contextmanager
+def started_domains(directory):
+    """A function that starts domains by (name, vcpus, most vcpus); they are destroyed at the end."""
+    started = []
+
+    def start(name, vcpus=1, most=None):
+        xml = directory / f"{len(started)}.xml"
+        xml.write_text(domain_xml(name, vcpus, most or vcpus))
+        virsh("create", str(xml))
+        started.append(name)
+        return name
+
+    try:
+        yield start
+    finally:
+        for name in started:
+            virsh("destroy", name, check=False)
 
 
 def domain_xml(name, vcpus, most):

@@ -1,0 +1,131 @@
+# fish completion for virt-exitstat(8)
+#
+# Names come from libvirt and may hold anything: fish quotes what a command prints, and nothing here evaluates it.
+
+# Short form (or -), long form, what it takes (- is nothing; + says that it may be repeated), description.
+set -g __virt_exitstat_options \
+    'h help        -                   show the options and examples' \
+    'd domain      domains+            a domain, also one whose name is a number' \
+    '- vcpu        vcpus               only these vCPUs' \
+    'a per-vcpu    -                   a table for each vCPU, the busiest first' \
+    'p pid         pids+               a KVM process instead of a domain' \
+    't tid         number+             single vCPU threads instead of a domain' \
+    '- attach      auto|raw|tracepoint how to attach to the kernel' \
+    '- max-vcpus   number              vCPU threads there is room for' \
+    '- list        -                   show what the names resolve to, count nothing' \
+    'c connect     uris                libvirt connection' \
+    'i interval    number              a report every so many seconds' \
+    '- count       number              end after so many intervals' \
+    'L live        -                   a full-screen view' \
+    'o output      table|wide|json|csv format of the reports' \
+    '- log         file                append reports to a file' \
+    'n top         number              only the most frequent reasons of each table' \
+    's sort        count|name          order of the reasons' \
+    '- min-count   number              only reasons with at least so many exits' \
+    'r reason      reasons+            only these reasons, by name or raw code' \
+    '- no-header   -                   leave out headings and column names' \
+    '- total       -                   a last table of all domains' \
+    '- debug       -                   show tracebacks and what the compiler says' \
+    '- version     -                   show the version'
+
+# Whether an option may be given (again). One whose value is being typed has an empty value here.
+function __virt_exitstat_free --argument-names long
+    set -l words (commandline -opc)
+    argparse --ignore-unknown $__virt_exitstat_spec -- $words[2..-1] '' 2>/dev/null
+    or return 0
+    set -l flag _flag_(string replace -a - _ $long)
+    not set -q $flag; or test -z "$$flag"
+end
+
+# Whether domains may be named: --pid and --tid exclude them.
+function __virt_exitstat_by_name
+    __virt_exitstat_free pid; and __virt_exitstat_free tid
+end
+
+# The words that fit where a kind is to be typed, a line each.
+function __virt_exitstat_offer --argument-names kind
+    # No name that begins like an option is offered as a plain word: it is an option that is being typed.
+    test $kind = plain-domains; and string match -q -- '-*' (commandline -ct); and return
+    set -l words (commandline -opc)
+    set -l tool $words[1]
+    # The empty word is the value of a last option that has none yet.
+    argparse --ignore-unknown $__virt_exitstat_spec -- $words[2..-1] '' 2>/dev/null
+    set -l given (string match -v -- '' $_flag_domain $argv)
+    set -l context
+    test -n "$_flag_connect[-1]"; and set -a context --connect=$_flag_connect[-1]
+    if test $kind = vcpus
+        # The duration may be among the words. A name that begins like an option follows `--`.
+        set -a context (string replace -r -- '^-' '--domain=-' (string match -v -- '' $argv))
+        set -a context --domain=(string match -v -- '' $_flag_domain)
+        set -a context --pid=(string match -rv -- '^(all|)$' $_flag_pid)
+    end
+
+    # Of a list, what stands behind the last comma is completed; of vCPUs, a range has two ends.
+    set -l list (commandline -ct | string replace -r -- '^(--[a-z-]+=|-[a-z])' '' | string match -r -- '^.*,')
+    set -l asked $kind
+    switch $kind
+        case plain-domains
+            set asked domains
+        case vcpus
+            set list (commandline -ct | string replace -r -- '^--[a-z-]+=' '' | string match -r -- '^.*[,-]')
+        case pids
+            echo -s $list all
+    end
+    # In the foreground, so that Ctrl-C reaches it while libvirt does not answer.
+    for word in (timeout --foreground 3 $tool $context --complete $asked </dev/null 2>/dev/null)
+        switch $kind
+            case domains plain-domains
+                # fish would take what follows a tab for a description.
+                contains -- $word $given; or string match -q -- \*\t\* $word; and continue
+                # These would be taken for an option and for the duration; --domain=NAME takes them.
+                string match -q -- '-*' $word; and not string match -q -- '--domain=*' (commandline -ct); and continue
+                test $kind = plain-domains; and string match -qr -- '^[-+]?[0-9]*[.]?[0-9]*$' $word; and continue
+                echo -- $word
+            case '*'
+                contains -- $word (string split , -- $list); or echo -s $list $word
+        end
+    end
+end
+
+# The URIs of this host's libvirt, with the aliases that libvirt.conf has for them.
+function __virt_exitstat_uris
+    printf '%s\n' qemu:///system qemu:///session $LIBVIRT_DEFAULT_URI
+    set -l home $XDG_CONFIG_HOME
+    test -n "$home"; or set home ~/.config
+    for file in $home/libvirt/libvirt.conf /etc/libvirt/libvirt.conf
+        # uri_aliases = ["name=URI", ..], often on several lines; one of another host would be refused.
+        test -r $file; and string replace -rf -- '^[^#]*"([A-Za-z0-9_-]+)=qemu:///.*' '$1' <$file
+    end
+end
+
+set -g __virt_exitstat_spec
+complete -c virt-exitstat -f
+complete -c virt-exitstat -n __virt_exitstat_by_name -a '(__virt_exitstat_offer plain-domains)'
+for row in $__virt_exitstat_options
+    string replace -ra -- ' +' ' ' $row | read -l short long kind about
+    set -l names -l $long
+    set -l spec $long
+    if test $short != -
+        set names -s $short $names
+        set spec $short/$long
+    end
+    set -l free
+    string match -q -- '*+' $kind; or set free -n "__virt_exitstat_free $long"
+    switch $kind
+        case -
+            set -a __virt_exitstat_spec $spec
+            complete -c virt-exitstat $names $free -d $about
+            continue
+        case domains+ vcpus pids+ reasons+
+            complete -c virt-exitstat $names $free -d $about -x -a "(__virt_exitstat_offer "(string trim -rc + $kind)")"
+        case uris
+            complete -c virt-exitstat $names $free -d $about -x -a '(__virt_exitstat_uris)'
+        case file
+            complete -c virt-exitstat $names $free -d $about -r -F
+        case number number+
+            complete -c virt-exitstat $names $free -d $about -x
+        case '*|*'
+            complete -c virt-exitstat $names $free -d $about -x -a (string replace -a '|' ' ' $kind)
+    end
+    set -a __virt_exitstat_spec $spec=+
+end
