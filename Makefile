@@ -2,6 +2,10 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+SHARE = $(DESTDIR)$(PREFIX)/share
+# Debian's packages put it elsewhere.
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
 LAB = tests/lab/lab
@@ -33,19 +37,38 @@ bench:              ## (root) what counting costs, beside its peers; prints, nev
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 
+test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (TIME)
+	@tests/setup install
+	@$(PYTEST) -rs tests/install
+
 golden:             ## rewrite the golden files of the command-line tests; read the diff
 	@$(PYTEST) tests/cli --rewrite-golden
 
 install:            ## (root) install below PREFIX (default /usr/local), staged in DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat \
-	    $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 755 virt-exitstat $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 lib/virt_exitstat/*.py $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat/
-	install -m 644 bpf/exitstat.bpf.c $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf/
-	install -m 644 completions/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin virt-exitstat
+	install -D -m 644 -t $(SHARE)/virt-exitstat/lib/virt_exitstat $(wildcard lib/virt_exitstat/*.py lib/virt_exitstat/*.json)
+	install -D -m 644 -t $(SHARE)/virt-exitstat/bpf bpf/exitstat.bpf.c
+	install -D -m 644 -t $(SHARE)/man/man8 man/virt-exitstat.8
+	install -D -m 644 -t $(SHARE)/bash-completion/completions completions/virt-exitstat
+	$(if $(wildcard completions/_*),install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) completions/_*)
+	$(if $(wildcard completions/*.fish),install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/*.fish)
 
 uninstall:          ## (root) remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virt-exitstat
-	rm -rf $(DESTDIR)$(PREFIX)/share/virt-exitstat
+	rm -rf $(SHARE)/virt-exitstat
+	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(SHARE)/man/man8/virt-exitstat.8 \
+	    $(SHARE)/bash-completion/completions/virt-exitstat $(DESTDIR)$(ZSH_COMPLETIONS)/_virt-exitstat \
+	    $(SHARE)/fish/vendor_completions.d/virt-exitstat.fish
 
-.PHONY: help demo test quick bench golden install uninstall
+deb:                ## build the Debian package into dist/
+	rm -rf build/deb
+	install -d build/deb/source $(DIST)
+	tar -c --exclude-vcs --exclude=./build --exclude=./dist --exclude='./.*' --exclude=__pycache__ . | tar -x -C build/deb/source
+	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
+	mv build/deb/*.deb $(DIST)/
+	rm -rf build/deb
+
+wheel:              ## build the wheel into dist/; needs no network
+	rm -rf build/lib
+	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
+
+.PHONY: help demo test test-install quick bench golden install uninstall deb wheel
