@@ -20,13 +20,15 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
-	@echo "test: 1/4 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@echo "test: 1/5 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/4 unit and command-line tests (10 s)"
+	@echo "test: 2/5 unit and command-line tests (10 s)"
 	@$(PYTEST) tests/unit tests/cli
-	@echo "test: 3/4 real domains on this machine (30 s)"
+	@echo "test: 3/5 real domains on this machine (30 s)"
 	@$(PYTEST) -rs tests/host
-	@echo "test: 4/4 the lab: counting on a real KVM host (5 min; the first time it builds its image, 90 s more)"
+	@echo "test: 4/5 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
+	@$(PYTEST) -rs tests/install
+	@echo "test: 5/5 the lab: counting on a real KVM host (5 min; the first time it builds its image, 90 s more)"
 	@$(LAB) run --timeout 480 $(PYTEST) tests/lab
 
 quick:              ## unit and command-line tests only; needs no root
@@ -37,8 +39,8 @@ bench:              ## (root) what counting costs, beside its peers; prints, nev
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 
-test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (TIME)
-	@tests/setup install
+test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)
+	@tests/setup test
 	@$(PYTEST) -rs tests/install
 
 golden:             ## rewrite the golden files of the command-line tests; read the diff
@@ -64,6 +66,7 @@ deb:                ## build the Debian package into dist/
 	install -d build/deb/source $(DIST)
 	tar -c --exclude-vcs --exclude=./build --exclude=./dist --exclude='./.*' --exclude=__pycache__ . | tar -x -C build/deb/source
 	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
+	rm -f $(DIST)/virt-exitstat_*.deb
 	mv build/deb/*.deb $(DIST)/
 	rm -rf build/deb
 
