@@ -20,16 +20,8 @@ def _guest01_for_any_user():
     if "guest01" not in virsh("list", "--name").split():
         Path("/dev/kvm").chmod(0o666)
         virsh("start", "guest01")
-    configuration = Path("/etc/libvirt/libvirtd.conf")
-    before = configuration.read_text()
-    configuration.write_text(before + '\nauth_unix_ro = "none"\n')
-    _restart_libvirtd()
-    yield
-    configuration.write_text(before)
-    _restart_libvirtd()
-
-
-def _restart_libvirtd():
+    with open("/etc/libvirt/libvirtd.conf", "a") as configuration:
+        configuration.write('\nauth_unix_ro = "none"\n')
     subprocess.run(["pkill", "-x", "libvirtd"], check=True)
     wait_until(lambda: subprocess.run(["pgrep", "-x", "libvirtd"], capture_output=True).returncode, "libvirtd is gone")
     subprocess.run(["libvirtd", "-d"], check=True)
