@@ -2,6 +2,10 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+SHARE = $(DESTDIR)$(PREFIX)/share
+# Debian's packages put it elsewhere.
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
 LAB = tests/lab/lab
@@ -16,15 +20,17 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
-	@echo "test: 1/5 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@echo "test: 1/6 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/5 unit and command-line tests (10 s)"
+	@echo "test: 2/6 unit and command-line tests (10 s)"
 	@$(PYTEST) tests/unit tests/cli
-	@echo "test: 3/5 real domains on this machine (30 s)"
+	@echo "test: 3/6 real domains on this machine (30 s)"
 	@$(PYTEST) -rs tests/host
-	@echo "test: 4/5 the lab on AMD's SVM: counting on a real KVM host (5 min; the first time it builds its image, 2 min more)"
+	@echo "test: 4/6 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
+	@$(PYTEST) -rs tests/install
+	@echo "test: 5/6 the lab on AMD's SVM: counting on a real KVM host (5 min; the first time it builds its image, 2 min more)"
 	@$(LAB) run --timeout 600 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'
-	@echo "test: 5/5 the lab on Intel's VMX (7 min)"
+	@echo "test: 6/6 the lab on Intel's VMX (7 min)"
 	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance
 
 test-matrix:        ## (root) the acceptance on every Debian release and both ISAs; prints a table (50 min)
@@ -39,19 +45,39 @@ bench:              ## (root) what counting costs, beside its peers; prints, nev
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 
+test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)
+	@tests/setup test
+	@$(PYTEST) -rs tests/install
+
 golden:             ## rewrite the golden files of the command-line tests; read the diff
 	@$(PYTEST) tests/cli --rewrite-golden
 
 install:            ## (root) install below PREFIX (default /usr/local), staged in DESTDIR
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat \
-	    $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 755 virt-exitstat $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 lib/virt_exitstat/*.py lib/virt_exitstat/*.json $(DESTDIR)$(PREFIX)/share/virt-exitstat/lib/virt_exitstat/
-	install -m 644 bpf/exitstat.bpf.c $(DESTDIR)$(PREFIX)/share/virt-exitstat/bpf/
-	install -m 644 completions/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin virt-exitstat
+	install -D -m 644 -t $(SHARE)/virt-exitstat/lib/virt_exitstat $(wildcard lib/virt_exitstat/*.py lib/virt_exitstat/*.json)
+	install -D -m 644 -t $(SHARE)/virt-exitstat/bpf bpf/exitstat.bpf.c
+	install -D -m 644 -t $(SHARE)/man/man8 man/virt-exitstat.8
+	install -D -m 644 -t $(SHARE)/bash-completion/completions completions/virt-exitstat
+	$(if $(wildcard completions/_*),install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) completions/_*)
+	$(if $(wildcard completions/*.fish),install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/*.fish)
 
 uninstall:          ## (root) remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(DESTDIR)$(PREFIX)/share/bash-completion/completions/virt-exitstat
-	rm -rf $(DESTDIR)$(PREFIX)/share/virt-exitstat
+	rm -rf $(SHARE)/virt-exitstat
+	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(SHARE)/man/man8/virt-exitstat.8 \
+	    $(SHARE)/bash-completion/completions/virt-exitstat $(DESTDIR)$(ZSH_COMPLETIONS)/_virt-exitstat \
+	    $(SHARE)/fish/vendor_completions.d/virt-exitstat.fish
 
-.PHONY: help demo test test-matrix quick bench golden install uninstall
+deb:                ## build the Debian package into dist/
+	rm -rf build/deb
+	install -d build/deb/source $(DIST)
+	tar -c --exclude-vcs --exclude=./build --exclude=./dist --exclude='./.*' --exclude=__pycache__ . | tar -x -C build/deb/source
+	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
+	rm -f $(DIST)/virt-exitstat_*.deb
+	mv build/deb/*.deb $(DIST)/
+	rm -rf build/deb
+
+wheel:              ## build the wheel into dist/; needs no network
+	rm -rf build/lib
+	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
+
+.PHONY: help demo test test-matrix test-install quick bench golden install uninstall deb wheel

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .errors import ExitStatError, NotFoundError
+from .errors import ExitStatError, NotFoundError, install_hint
 from .targets import Domain
 from .terminal import escape
 
@@ -203,7 +203,7 @@ def _import_libvirt() -> Any:
         except ImportError:
             raise ExitStatError(
                 "no Python module libvirt",
-                "install it with 'apt install python3-libvirt'; processes without libvirt: --pid",
+                f"{install_hint('python3-libvirt')}; processes without libvirt: --pid",
             ) from None
         # libvirt prints each error on stderr by itself unless it is given a handler.
         _libvirt.registerErrorHandler(lambda _context, _error: None, None)

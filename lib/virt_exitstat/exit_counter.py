@@ -15,7 +15,7 @@ from typing import Any
 
 from .attach_plan import Attachment, AttachPlan, AttachPlans
 from .count_rows import CountRows, thread_of
-from .errors import ExitStatError
+from .errors import ExitStatError, install_hint
 from .exit_reasons import Isa
 from .kernel_program import find_program, program_macros
 from .prerequisites import check_headers, check_privileges, raise_memory_limit
@@ -235,7 +235,7 @@ def _import_bcc() -> Any:
     except (ImportError, AttributeError):
         raise ExitStatError(
             f"{sys.executable} finds no BPF compiler collection (module bcc)",
-            "install it with 'apt install python3-bpfcc'; the bcc on PyPI is something else",
+            f"{install_hint('python3-bpfcc')}; the bcc on PyPI is something else",
         ) from None
     return bcc
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .errors import ExitStatError
 
-_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
+_CAP_SYS_ADMIN = 21
+_CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
 
 def raise_memory_limit() -> bool:
@@ -26,8 +27,11 @@ def check_privileges(root: Path) -> None:
     status = (root / "proc/self/status").read_text()
     effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
     # CAP_BPF and CAP_PERFMON exist since Linux 5.8; before, CAP_SYS_ADMIN is needed.
-    if not effective >> _CAP_SYS_ADMIN & 1 and not (effective >> _CAP_BPF & 1 and effective >> _CAP_PERFMON & 1):
-        raise ExitStatError("counting exits needs root", "run with sudo; '--list' shows what would be counted")
+    missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
+    if missing and not effective >> _CAP_SYS_ADMIN & 1:
+        raise ExitStatError(
+            "counting exits needs root", f"run with sudo, or add {' and '.join(missing)}; 'man virt-exitstat' says more"
+        )
 
 
 def check_headers(root: Path) -> None:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import ExitStatError
+from .errors import ExitStatError, install_hint
 from .report import Report, Table, TargetReport, VCpuReport
 from .targets import Targets, describe_vcpus
 from .terminal import escape
@@ -95,7 +95,7 @@ def import_tabulate() -> Any:
     try:
         return importlib.import_module("tabulate")
     except ImportError:
-        raise ExitStatError("no Python module tabulate", "install it with 'apt install python3-tabulate'") from None
+        raise ExitStatError("no Python module tabulate", install_hint("python3-tabulate")) from None
 
 
 def tabulate_rows(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:

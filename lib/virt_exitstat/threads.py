@@ -212,16 +212,19 @@ def _all_pids(root: Path) -> list[int]:
 
 def _is_kvm_process(pid: int, root: Path) -> bool:
     try:
-        descriptors = list((root / "proc" / str(pid) / "fd").iterdir())
+        # Listing them and reading them are two rights: CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.
+        links = [_link_target(descriptor) for descriptor in (root / "proc" / str(pid) / "fd").iterdir()]
     except PermissionError:
         raise ExitStatError(f"permission denied looking at process {pid}", "run as root") from None
     except OSError:
         return False  # no such process, or it ended while we looked
-    return any(_link_target(descriptor).startswith("anon_inode:kvm-vm") for descriptor in descriptors)
+    return any(link.startswith("anon_inode:kvm-vm") for link in links)
 
 
 def _link_target(descriptor: Path) -> str:
     try:
         return str(descriptor.readlink())
+    except PermissionError:
+        raise
     except OSError:
         return ""  # closed while we looked

@@ -27,14 +27,26 @@ def test_it_runs_by_a_link_from_anywhere(tmp_path):
     assert run(tmp_path / "exits", "--version", cwd="/").stdout == run(LAUNCHER, "--version").stdout != ""
 
 
-def test_it_runs_installed_and_uninstall_leaves_nothing(tmp_path):
+def test_it_runs_installed_and_uninstall_leaves_what_others_put_there(tmp_path):
     where = [f"DESTDIR={tmp_path}", "PREFIX=/usr"]
+    share = tmp_path / "usr/share"
+    others = [tmp_path / "usr/bin/virsh", share / "man/man8/virsh.8", share / "bash-completion/completions/virsh"]
+    for path in others:
+        path.parent.mkdir(parents=True)
+        path.touch()
     assert run("make", "-s", "-C", CHECKOUT, "install", *where).returncode == 0
     assert run(tmp_path / "usr/bin/virt-exitstat", "--version", cwd="/").stdout == run(LAUNCHER, "--version").stdout
-    installed = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert {"exitstat.bpf.c", "cli.py", "report.schema.json", "virt-exitstat"} <= installed
+    for path in (
+        "virt-exitstat/bpf/exitstat.bpf.c",
+        "virt-exitstat/lib/virt_exitstat/cli.py",
+        "virt-exitstat/lib/virt_exitstat/report.schema.json",
+        "man/man8/virt-exitstat.8",
+    ):
+        assert (share / path).is_file()
+    completions = [path.name for path in share.rglob("*virt-exitstat*") if path.is_file() and path.suffix != ".8"]
+    assert sorted(completions) == sorted(path.name for path in (CHECKOUT / "completions").iterdir())
     assert run("make", "-s", "-C", CHECKOUT, "uninstall", *where).returncode == 0
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(others)
 
 
 def test_a_wrong_option_is_one_line_and_a_hint():

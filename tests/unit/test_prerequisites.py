@@ -21,11 +21,20 @@ def test_root_or_the_two_capabilities_may_count(host, effective):
     check_privileges(host.root)
 
 
-@pytest.mark.parametrize("effective", [0, BPF, PERFMON, 0x1FFFFFFFFFF & ~SYS_ADMIN & ~BPF])
-def test_less_may_not(host, effective):
+@pytest.mark.parametrize(
+    ("effective", "missing"),
+    [
+        (0, "CAP_PERFMON and CAP_BPF"),
+        (BPF, "CAP_PERFMON"),
+        (PERFMON, "CAP_BPF"),
+        (0x1FFFFFFFFFF & ~SYS_ADMIN & ~BPF, "CAP_BPF"),
+    ],
+)
+def test_less_may_not_and_is_told_what_is_missing(host, effective, missing):
     capabilities(host, effective)
-    with refuses(ExitStatError, "needs root"):
+    with refuses(ExitStatError, "needs root") as caught:
         check_privileges(host.root)
+    assert f"or add {missing};" in caught.value.hint
 
 
 def test_missing_headers_name_their_package(host):
