@@ -87,7 +87,7 @@ def fit_columns(width: int) -> Columns:
 
 def format_count(count: int, width: int) -> str:
     """The number, whole if it fits: digits are never cut off."""
-    for divisor, unit in ((1, ""), (10**6, "M"), (10**9, "G"), (10**12, "T")):
+    for divisor, unit in ((1, ""), (10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T")):
         text = f"{count // divisor}{unit}"
         if len(text) <= width:
             return text

@@ -23,11 +23,10 @@ _STYLES = {
 }
 
 
-def import_rich() -> None:
-    """Raise ExitStatError if rich is missing; called before counting starts."""
+def import_rich() -> tuple[Any, Any]:
+    """rich's Console and Text. Called before counting starts too: that must not end in this ExitStatError."""
     try:
-        for name in ("rich.console", "rich.text"):
-            importlib.import_module(name)
+        return importlib.import_module("rich.console").Console, importlib.import_module("rich.text").Text
     except ImportError:
         raise ExitStatError(
             "no Python module rich",
@@ -40,13 +39,11 @@ def paint_lines(lines: Sequence[Line], width: int, *, ellipsis: bool) -> list[st
 
     Texts are never parsed for markup. `ellipsis` says whether the terminal has the character that marks a cut.
     """
-    console = importlib.import_module("rich.console").Console(
-        file=io.StringIO(), width=width, force_terminal=True, legacy_windows=False
-    )
-    text = importlib.import_module("rich.text").Text
+    make_console, make_text = import_rich()
+    console = make_console(file=io.StringIO(), width=width, force_terminal=True, legacy_windows=False)
     overflow = "ellipsis" if ellipsis else "crop"
     with console.capture() as captured:
-        painted = text("\n").join([_paint_line(line, width, overflow, text) for line in lines])
+        painted = make_text("\n").join([_paint_line(line, width, overflow, make_text) for line in lines])
         console.print(painted, end="", no_wrap=True, overflow="crop")
     done: list[str] = captured.get().split("\n")
     return done

@@ -103,8 +103,10 @@ class LiveView:
         if records:
             self._select(records, self._find_selected(records))
             reasons = self._sorted_reasons(records[self._row])
-        # The list gives way to the reasons, down to a third of the room.
-        self._page = min(max(len(records), 1), max(room // 3, room - max(len(reasons), 1), 1), room - 1)
+        # The list gives way to reasons, down to a third of the room; to the most that any domain has, so that nothing
+        # jumps when another one is selected.
+        most = max((len(record.reasons) for record in records), default=0)
+        self._page = min(max(len(records), 1), max(room // 3, room - max(most, 1), 1), room - 1)
         self._first_row = max(min(self._first_row, self._row, len(records) - self._page), self._row - self._page + 1, 0)
 
         lines = [self._title(width), *self._list(records, columns)]
