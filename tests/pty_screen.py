@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -99,8 +98,13 @@ class PtyScreen:
 
     @property
     def after_leaving(self):
-        """What was written on the normal screen at the end."""
-        return self.raw.rpartition(b"\x1b[?1049l")[2].decode().replace("\r\n", "\n")
+        """What was written on the normal screen since it was come back to."""
+        return "" if self.is_alternate else self.raw.rpartition(b"\x1b[?1049l")[2].decode().replace("\r\n", "\n")
+
+    @property
+    def unread_keys(self):
+        """Bytes that were typed and that the process has not read."""
+        return struct.unpack("i", fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4))[0]
 
     def attributes(self):
         return termios.tcgetattr(self.slave)
@@ -133,9 +137,3 @@ class PtyScreen:
 
     def _set_size(self, columns, lines):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-
-def end_group(screen):
-    """Kill the whole session of a shell that a test has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(screen.process.pid, signal.SIGKILL)

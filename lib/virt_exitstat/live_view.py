@@ -145,9 +145,9 @@ class LiveView:
             [
                 (Cell("virt-exitstat", Look.TITLE), 2),
                 (Cell(self._text(self._host)), 1),
-                (Cell(self._time), 4),
+                *[(Cell(self._time), 4)] * bool(self._time),
                 (Cell(f"every {format_seconds(self._interval_s)}"), 3),
-                (Cell(f"{total} exits/s", Look.TITLE), 5),
+                *[(Cell(f"{total} exits/s", Look.TITLE), 5)] * bool(self._time),
                 *[(Cell(f"lost {self._shown.lost}", Look.ALARM), 7)] * bool(self._shown.lost),
                 *[(Cell("PAUSED", Look.ALARM), 6)] * self._paused,
             ],

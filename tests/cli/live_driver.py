@@ -7,6 +7,7 @@ falling order. Commands come as lines on COMMANDS_FD (-1: none): `+NAME` and `-N
 makes the next report an error, `lose` loses 7 exits. Each report writes a dot to REPORTS_FD (-1: not).
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -85,4 +86,5 @@ if __name__ == "__main__":
     except ExitStatError as error:
         print(f"virt-exitstat: {error}\nhint: {error.hint}", file=sys.stderr)
         sys.exit(error.status)
-    print("ended well")
+    with contextlib.suppress(OSError):  # the terminal has gone
+        os.write(1, b"ended well\n")
