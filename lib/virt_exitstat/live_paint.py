@@ -46,7 +46,7 @@ def paint_lines(lines: Sequence[Line], width: int, *, ellipsis: bool) -> list[st
         painted = make_text("\n").join([_paint_line(line, width, overflow, make_text) for line in lines])
         console.print(painted, end="", no_wrap=True, overflow="crop")
     done: list[str] = captured.get().split("\n")
-    return done
+    return done[: len(lines)]  # rich 9 ends with a line feed, later ones do not
 
 
 def _paint_line(line: Line, width: int, overflow: str, make_text: Any) -> Any:
