@@ -208,7 +208,7 @@ def test_a_terminal_that_has_gone_ends_it():
 
 def test_sigterm_is_heard_while_the_terminal_takes_nothing():
     with Live(interval=NEVER) as live:
-        live.wait_for("the first figures")
+        live.wait_for("q quit")  # the last line: the whole screen has been drawn
         termios.tcflow(live.slave, termios.TCOOFF)
         live.send("p")
         live.wait_for(lambda: not live.unread_keys)  # it draws next, or tries to
