@@ -2,8 +2,8 @@
 
 live_driver.py COMMANDS_FD REPORTS_FD INTERVAL_S NAME[:VCPUS] ...
 
-Every interval is one second long to the reports: vCPU N of domain D (from 0) takes 1000 / (D + 1) exits, of reasons in
-falling order. Commands come as lines on COMMANDS_FD (-1: none): `+NAME` and `-NAME` start and end a domain, `raise`
+To the reports, every interval is one second long: 1000 exits of the first reason on the first vCPU of the first domain,
+fewer of others. Commands come as lines on COMMANDS_FD (-1: none): `+NAME` and `-NAME` start and end a domain, `raise`
 makes the next report an error, `lose` loses 7 exits. Each report writes a dot to REPORTS_FD (-1: not).
 """
 
@@ -12,13 +12,12 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
+import made_up_reports
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.live import run_live
-from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 REASONS = ("CPUID", "MSR", "IOIO", "HLT", "INTR", "VINTR", "VMMCALL")
 
@@ -38,31 +37,27 @@ class MadeUpSource:
 
     def start(self, text):
         name, _, vcpus = text.partition(":")
-        pid = 100 * (len(self.targets) + 1)
-        while any(target.pid == pid for target in self.targets):
-            pid += 100
-        numbers = range(int(vcpus or 2))
-        self.targets.append(Target(pid, tuple(VCpu(n, pid + 1 + n) for n in numbers), Domain(name, name, pid)))
+        pid = 100 + max((target.pid for target in self.targets), default=0)
+        self.targets.append(made_up_reports.domain(name, pid, int(vcpus or 2)))
 
     def report(self):
         if self.fails:
             print("said before the end", file=sys.stderr)
             raise ExitStatError("the source is out of order", "mend it")
         self.reports += 1
-        counts = {
-            Thread(target.pid, vcpu.tid): {
+        exits = {
+            vcpu.tid: {
                 # The last reason comes and goes.
-                reason: 1000 // (1 + 100 * reason + target.pid // 100 - 1 + vcpu.number)
-                for reason in range(len(REASONS) - self.reports % 2)
+                reason: 1000 // (100 * number + target.pid // 100 + vcpu.number)
+                for number, reason in enumerate(REASONS[: len(REASONS) - self.reports % 2])
             }
             for target in self.targets
             for vcpu in target.vcpus
         }
-        delta = CountSnapshot(1.0, counts, Lost(self.lost, 0, 0))
-        self.lost = 0
+        lost, self.lost = self.lost, 0
         if self.told >= 0:
             os.write(self.told, b".")
-        return make_report(Targets(tuple(self.targets)), delta, REASONS.__getitem__)
+        return made_up_reports.report(self.targets, exits, lost=(lost,))
 
     def fileno(self):
         return self.commands
