@@ -15,7 +15,7 @@ from typing import Protocol
 from .errors import UsageError
 from .keyboard import Press, read_presses
 from .live_paint import import_rich, paint_lines
-from .live_terminal import ENDING, Terminal, caught_signals, stop_process
+from .live_terminal import ENDING, Terminal, TerminalGoneError, caught_signals, stop_process
 from .live_view import LiveView, Sort
 from .report import Report
 
@@ -56,7 +56,7 @@ def run_live(
     per_vcpu: bool = False,
     sort: Sort = Sort.RATE,
 ) -> None:
-    """Show the source's reports, one an interval, until q, an ending signal, or `duration_s` is over.
+    """Show the source's reports, one an interval, until q, an ending signal, or `duration_s` is over (or the terminal).
 
     Afterwards the terminal is as it was, also when the source raises; what was written to stderr meanwhile is shown
     then. Signals may come in held back, and go out so. Raises what check_live() raises.
@@ -71,6 +71,8 @@ def run_live(
     try:
         with contextlib.redirect_stderr(said), caught_signals() as wakeup, Terminal(wakeup) as terminal:
             _show(source, view, terminal, wakeup, interval_s, duration_s)
+    except TerminalGoneError:
+        pass  # as after SIGHUP
     finally:
         with contextlib.suppress(OSError):
             sys.stderr.write(said.getvalue())
@@ -85,10 +87,7 @@ def _show(
     while True:
         wait_s = 0.0
         if terminal.entered:
-            try:
-                _draw(view, terminal)
-            except OSError:  # the terminal has gone
-                return
+            _draw(view, terminal)
             # At most what the system call takes: a turn too many does no harm.
             wait_s = min(max(start + min(intervals * interval_s, duration_s) - time.monotonic(), 0), 1e6)
         watched = [terminal.keyboard, wakeup, source.fileno()]
@@ -105,9 +104,8 @@ def _show(
             terminal.enter()
             continue
         if terminal.keyboard in readable:
-            typed = terminal.read()
-            presses, unfinished = read_presses(unfinished + typed)
-            if not typed or Press.QUIT in presses:
+            presses, unfinished = read_presses(unfinished + terminal.read())
+            if Press.QUIT in presses:
                 return
             for press in presses:
                 view.press(press)

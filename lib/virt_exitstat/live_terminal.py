@@ -19,6 +19,10 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
+class TerminalGoneError(Exception):
+    """The terminal was closed, its window or connection with it. There is nobody left to tell."""
+
+
 class Terminal:
     """The terminal on stdin and stdout; ours from enter() to leave() or the end of the block.
 
@@ -47,15 +51,16 @@ class Terminal:
         os.close(self._screen)
 
     def enter(self) -> None:
-        """Take the terminal: keys come one by one and unseen, Ctrl-S is a key like others."""
-        self._before = termios.tcgetattr(self.keyboard)
-        ours = termios.tcgetattr(self.keyboard)
-        ours[0] &= ~termios.IXON
-        ours[3] &= ~(termios.ICANON | termios.ECHO)
-        ours[6][termios.VMIN], ours[6][termios.VTIME] = 1, 0
-        self.entered = True
-        termios.tcsetattr(self.keyboard, termios.TCSANOW, ours)
-        self._write(_ENTER)
+        """Take the terminal: keys come one by one and unseen, Ctrl-S is a key like others. Raises TerminalGoneError."""
+        with _noticed_gone():
+            self._before = termios.tcgetattr(self.keyboard)
+            ours = termios.tcgetattr(self.keyboard)
+            ours[0] &= ~termios.IXON
+            ours[3] &= ~(termios.ICANON | termios.ECHO)
+            ours[6][termios.VMIN], ours[6][termios.VTIME] = 1, 0
+            self.entered = True
+            termios.tcsetattr(self.keyboard, termios.TCSANOW, ours)
+            self._write(_ENTER)
 
     def leave(self) -> None:
         """Give the terminal back as it was; one that has gone (SIGHUP) needs nothing."""
@@ -70,24 +75,27 @@ class Terminal:
             termios.tcsetattr(self.keyboard, termios.TCSANOW, self._before)
 
     def read(self) -> bytes:
-        """What was typed; nothing when the terminal has gone."""
-        try:
-            return os.read(self.keyboard, 4096)
-        except OSError:
-            return b""
+        """What was typed, at least a byte. Raises TerminalGoneError."""
+        with _noticed_gone():
+            typed = os.read(self.keyboard, 4096)
+        if not typed:
+            raise TerminalGoneError
+        return typed
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines. Raises OSError when the terminal has gone."""
-        width, height = os.get_terminal_size(self._screen)
+        """Columns and lines. Raises TerminalGoneError."""
+        with _noticed_gone():
+            width, height = os.get_terminal_size(self._screen)
         return (width, height) if width and height else (80, 24)  # a serial line does not say
 
     def draw(self, lines: Sequence[str]) -> None:
         """Write lines of the full width over the ones before, in one piece: nothing is cleared, so nothing flickers.
 
-        Raises OSError when the terminal has gone.
+        Raises TerminalGoneError.
         """
         # Each line is put in its place: with line feeds, a window that has just become smaller would scroll.
-        self._write("".join(f"\x1b[{row};1H{line}" for row, line in enumerate(lines, 1)))
+        with _noticed_gone():
+            self._write("".join(f"\x1b[{row};1H{line}" for row, line in enumerate(lines, 1)))
 
     def _write(self, text: str) -> None:
         data = text.encode(self._encoding, "replace")
@@ -128,6 +136,14 @@ def stop_process() -> None:
     signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     signal.raise_signal(signal.SIGTSTP)
     signal.signal(signal.SIGTSTP, _hear)
+
+
+@contextlib.contextmanager
+def _noticed_gone() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, termios.error) as error:
+        raise TerminalGoneError from error
 
 
 def _hear(*_: object) -> None:

@@ -63,7 +63,7 @@ class LiveView:
         self._encoding = encoding
         self._blocks = blocks
         self._counted = self._shown = History()
-        self._time = ""
+        self._time = self._newest_time = ""
         self._paused = False
         self._selected = Key(0)
         self._label = ""
@@ -74,6 +74,7 @@ class LiveView:
     def add(self, report: Report, time: str) -> None:
         """Take one interval in, and the time of day when it ended. A paused screen does not change, counts go on."""
         self._counted.add(report)
+        self._newest_time = time
         if not self._paused:
             self._time = time
 
@@ -87,6 +88,7 @@ class LiveView:
         elif press is Press.PAUSE:
             self._paused = not self._paused
             self._shown = copy.deepcopy(self._counted) if self._paused else self._counted
+            self._time = self._newest_time
         elif records := self._sorted():
             steps = {Press.UP: -1, Press.DOWN: 1, Press.PAGE_UP: -self._page, Press.PAGE_DOWN: self._page}
             ends = {Press.FIRST: 0, Press.LAST: len(records) - 1}

@@ -1,6 +1,6 @@
 """run_live() on made-up domains, as a process of its own: what the tests of the live view drive.
 
-live_driver.py COMMANDS_FD REPORTS_FD INTERVAL_S NAME[:VCPUS] ...
+live_driver.py COMMANDS_FD REPORTS_FD INTERVAL_S[,DURATION_S] NAME[:VCPUS] ...
 
 To the reports, every interval is one second long: 1000 exits of the first reason on the first vCPU of the first domain,
 fewer of others. Commands come as lines on COMMANDS_FD (-1: none): `+NAME` and `-NAME` start and end a domain, `raise`
@@ -76,8 +76,11 @@ class MadeUpSource:
 
 if __name__ == "__main__":
     try:
-        commands, reports, interval_s, *names = sys.argv[1:]
-        run_live(MadeUpSource(int(commands), int(reports), names), float(interval_s))
+        commands, reports, times, *names = sys.argv[1:]
+        interval_s, _, duration_s = times.partition(",")
+        run_live(
+            MadeUpSource(int(commands), int(reports), names), float(interval_s), duration_s=float(duration_s or "inf")
+        )
     except ExitStatError as error:
         print(f"virt-exitstat: {error}\nhint: {error.hint}", file=sys.stderr)
         sys.exit(error.status)

@@ -1,8 +1,8 @@
 """live_view: reports and keys in, lines out. No terminal, no rich."""
 
 import pytest
-from made_up_reports import domain, report
 
+from made_up_reports import domain, report
 from virt_exitstat.keyboard import Press
 from virt_exitstat.live_columns import Look
 from virt_exitstat.live_view import LiveView, Sort
@@ -239,6 +239,7 @@ def test_pause_freezes_the_screen_and_counts_go_on():
     press(view, Press.DOWN)
     assert selected(view) == ["guest01", "2"]
     press(view, Press.PAUSE)
+    assert words(view)[0][2:] == ["12:00:01", "every 1 s", "35.0 exits/s", "lost 3"]
     view.add(report(TWO[:1], FEW), "12:00:02")
     assert words(view)[0] == ["virt-exitstat", "host9", "12:00:02", "every 1 s", "35.0 exits/s", "lost 3"]
     assert words(view)[2][:3] == ["guest01", "2", "105"]
