@@ -1,0 +1,47 @@
+"""keyboard: bytes to keys."""
+
+import pytest
+
+from virt_exitstat.keyboard import Press, read_presses
+
+
+@pytest.mark.parametrize(
+    ("typed", "presses"),
+    [
+        (b"q", [Press.QUIT]),
+        (b"dsp", [Press.PER_VCPU, Press.SORT, Press.PAUSE]),
+        (b"DSPQ", [Press.PER_VCPU, Press.SORT, Press.PAUSE, Press.QUIT]),
+        (b"\x1b[A\x1b[B", [Press.UP, Press.DOWN]),
+        (b"\x1bOA\x1bOB", [Press.UP, Press.DOWN]),
+        (b"\x1b[5~\x1b[6~", [Press.PAGE_UP, Press.PAGE_DOWN]),
+        (b"\x1b[H\x1b[F\x1bOH\x1bOF\x1b[1~\x1b[4~", [Press.FIRST, Press.LAST] * 3),
+    ],
+)
+def test_keys_are_known_in_each_form_that_terminals_send(typed, presses):
+    assert read_presses(typed) == (presses, b"")
+
+
+@pytest.mark.parametrize(
+    "typed", [b"x", b"\xc3\xa9", b"\x1b[1;5A", b"\x1b[3~", b"\x1bOP", b"\0\r\n", b"[A", b"\x1b\x1b["]
+)
+def test_other_keys_mean_nothing(typed):
+    assert read_presses(typed)[0] == []
+
+
+def test_the_letters_of_a_sequence_are_no_keys():
+    # Ctrl-Alt-something may come with a d, p, q or s in it.
+    assert read_presses(b"\x1b[1p\x1b[2q\x1bOs\x1b[d") == ([], b"")
+
+
+def test_a_sequence_may_come_in_pieces():
+    found, rest = [], b""
+    for byte in b"\x1b[Ad\x1bOB\x1b[5~":
+        presses, rest = read_presses(rest + bytes([byte]))
+        found += presses
+    assert (found, rest) == ([Press.UP, Press.PER_VCPU, Press.DOWN, Press.PAGE_UP], b"")
+
+
+def test_escape_alone_does_not_swallow_the_next_key():
+    presses, rest = read_presses(b"\x1b")
+    assert presses == []
+    assert read_presses(rest + b"q") == ([Press.QUIT], b"")
