@@ -1,8 +1,18 @@
-"""Reports of made-up domains, for the tests of the live view."""
+"""Reports of made-up domains."""
 
-from virt_exitstat.report import make_report
+from datetime import datetime, timezone
+
+from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.exit_reasons import Isa
+from virt_exitstat.report import Provenance, make_report
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
+
+#: What each says of its time and place.
+WHEN_AND_WHERE = {
+    "time": datetime(2026, 11, 22, 19, 53, 1, 250_000, tzinfo=timezone.utc),
+    "provenance": Provenance("host1", "6.1.0", Isa.VMX, Attachment.RAW),
+}
 
 
 def domain(name, pid, vcpus=1):
@@ -13,4 +23,10 @@ def domain(name, pid, vcpus=1):
 def report(targets, exits=None, *, seconds=1.0, lost=(), ended=()):
     """`exits` is {tid: {reason name: count}}; a tid belongs to the process in whose hundred it lies."""
     counts = {Thread(tid // 100 * 100, tid): reasons for tid, reasons in (exits or {}).items()}
-    return make_report(Targets(tuple(targets)), CountSnapshot(seconds, counts, Lost(*lost)), str, ended)
+    return make_report(
+        Targets(tuple(targets)),
+        CountSnapshot(seconds, counts, Lost(*lost)),
+        str,
+        ended,
+        **WHEN_AND_WHERE,
+    )

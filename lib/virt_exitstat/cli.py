@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import domains
+from . import domains, live_view
 from .attach_plan import find_isa, plan_attachment
 from .choose import find_reasons
 from .command_line import parse_options
@@ -24,6 +25,7 @@ from .errors import ExitStatError, ExitStatus
 from .exit_counter import ExitCounter
 from .exit_reasons import TABLES
 from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
+from .live import check_live, run_live
 from .options import Options
 from .output import LogFile, Output, StandardOutput
 from .render import import_tabulate, render_list
@@ -83,6 +85,8 @@ def main(
     if any(word.partition("=")[0] == "--complete" for word in argv):
         return _complete(argv, connection, root)
     options = parse_options(argv)
+    if options.live:
+        check_live()
     run_dir = None
     if options.by_libvirt:
         if options.interval_s and connection is None:
@@ -118,6 +122,12 @@ def main(
         source = RunningDomains(
             options, targets.targets, connection, connect=connect, run_dir=run_dir, root=root, clock=clock, note=_note
         )
+    if options.live:
+        with make_counter(targets.thread_filter(changes=follows)) as counting:
+            session = Session(counting, targets, source, clock=clock, root=root, follows=follows)
+            session.start()
+            _run_live(session, options)
+        return ExitStatus.OK
     with contextlib.ExitStack() as files:
         log = files.enter_context(LogFile(options.log)) if options.log else None
         output = Output(options, choice, log or StandardOutput())
@@ -130,6 +140,17 @@ def main(
             last = count(session, schedule, signals, clock, reports=options.count, show=output.write, reopen=reopen)
         output.write(last)
     return ExitStatus.OK
+
+
+def _run_live(session: Session, options: Options) -> None:
+    interval_s = options.interval_s or 1
+    run_live(
+        session,
+        interval_s,
+        duration_s=min(options.duration_s or math.inf, (options.count or math.inf) * interval_s),
+        per_vcpu=options.per_vcpu,
+        sort=live_view.Sort(options.choice.sort.value),
+    )
 
 
 def _note(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -22,12 +23,16 @@ examples:
   virt-exitstat guest01 --vcpu 0 10     vCPU 0 only
   virt-exitstat guest01 --per-vcpu 10   a table for each vCPU
   virt-exitstat guest01 -i 1            what was counted, every second
+  virt-exitstat -L                      a screen like top's
   virt-exitstat 10                      every running domain
   virt-exitstat -d 42 10                the domain that is named 42
   virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
 """
+
+#: How often --live shows new figures when --interval does not say.
+_LIVE_INTERVAL_S = 1.0
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -64,6 +69,9 @@ def parse_options(argv: Sequence[str]) -> Options:
         help="report what was counted every SEC seconds, until DURATION or Ctrl-C",
     )
     parser.add_argument("--count", type=positive("--count"), metavar="N", help="end after N intervals")
+    parser.add_argument(
+        "-L", "--live", action="store_true", help="a screen like top's, every second or SEC; needs python3-rich"
+    )
     parser.add_argument("--vcpu", metavar="LIST", help="only these vCPUs, as in 0 or 0,2-5")
     parser.add_argument("-a", "--per-vcpu", action="store_true", help="a table for each vCPU, the busiest first")
     parser.add_argument(
@@ -113,8 +121,9 @@ def parse_options(argv: Sequence[str]) -> Options:
     options = Options(
         domains=(*names, *given.domain),
         duration_s=duration_s,
-        interval_s=given.interval,
+        interval_s=given.interval or (min(_LIVE_INTERVAL_S, duration_s or math.inf) if given.live else None),
         count=given.count,
+        live=given.live,
         vcpus=None if given.vcpu is None else parse_vcpus(given.vcpu),
         per_vcpu=given.per_vcpu,
         pids=tuple(parse_id("--pid", word) for word in pids if word != "all"),

@@ -40,6 +40,7 @@ class Options:
     duration_s: float | None = None
     interval_s: float | None = None
     count: int | None = None
+    live: bool = False
     vcpus: frozenset[int] | None = None
     per_vcpu: bool = False
     pids: tuple[int, ...] = ()
@@ -76,6 +77,19 @@ def check_options(options: Options) -> None:
             f"--interval {options.interval_s:g} is longer than the duration, {options.duration_s:g} s",
             "count for longer, or leave --interval out for a single report",
         )
+    reports_only = {
+        "--log": options.log,
+        f"--output {options.output.value}": options.output is not OutputFormat.TABLE,
+        "--top": options.choice.top,
+        "--min-count": options.choice.min_count,
+        "--reason": options.reasons,
+        "--no-header": not options.header,
+        "--total": options.choice.total,
+        "--list": options.list,
+    }
+    for option, unwanted in reports_only.items():
+        if options.live and unwanted:
+            raise UsageError(f"--live shows a screen, {option} is for what is printed", "leave one of them out")
     counts_only = {
         "--interval": options.interval_s,
         "--log": options.log,

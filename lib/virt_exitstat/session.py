@@ -74,10 +74,12 @@ class Session:
         )
         self._before = snapshot
         self._shown = {pid: self._now.get(pid, target) for pid, target in self._shown.items() if pid not in ended}
+        if not last:
+            self.keep_house()
         return report
 
     def keep_house(self) -> None:
-        """Have the counter make room. To be called every few seconds."""
+        """Have the counter make room. To be called every few seconds while reports are further apart."""
         self._counting.free_rows(lambda thread: not threads.is_running(thread.tgid, self._root, tid=thread.tid))
 
     def _ended(self) -> frozenset[int]:

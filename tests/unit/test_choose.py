@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from made_reports import WHEN_AND_WHERE
 from refusals import refuses
 
+from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.choose import Choice, Sort, choose, find_reasons
 from virt_exitstat.errors import UsageError
 from virt_exitstat.exit_reasons import SVM, VMX

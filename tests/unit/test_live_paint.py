@@ -2,8 +2,8 @@
 
 import pyte
 import pytest
-from made_up_reports import domain, report
 
+from made_up_reports import domain, report
 from virt_exitstat.keyboard import Press
 from virt_exitstat.live_columns import Cell, Line, Look
 from virt_exitstat.live_paint import paint_lines

@@ -5,8 +5,8 @@ import io
 import json
 
 import pytest
-from made_reports import WHEN_AND_WHERE
 
+from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.choose import Choice, choose
 from virt_exitstat.exit_reasons import VMX
 from virt_exitstat.json_report import render_json

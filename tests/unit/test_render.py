@@ -1,8 +1,8 @@
 """render: reports as the user reads them."""
 
 import pytest
-from made_reports import WHEN_AND_WHERE
 
+from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.render import render_list, render_report
 from virt_exitstat.report import make_report

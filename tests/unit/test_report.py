@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from made_reports import WHEN_AND_WHERE
 
+from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.report import make_report
 from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
