@@ -6,7 +6,6 @@ import contextlib
 import io
 import math
 import os
-import select
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from .live_paint import import_rich, paint_lines
 from .live_terminal import ENDING, Terminal, TerminalGoneError, caught_signals, stop_process
 from .live_view import LiveView, Sort
 from .report import Report
+from .timing import Clock
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
 
@@ -81,7 +81,8 @@ def run_live(
 def _show(
     source: ReportSource, view: LiveView, terminal: Terminal, wakeup: int, interval_s: float, duration_s: float
 ) -> None:
-    start = time.monotonic()
+    clock = Clock()
+    start = clock.monotonic_s()
     intervals = 1
     unfinished = b""
     while True:
@@ -89,9 +90,9 @@ def _show(
         if terminal.entered:
             _draw(view, terminal)
             # At most what the system call takes: a turn too many does no harm.
-            wait_s = min(max(start + min(intervals * interval_s, duration_s) - time.monotonic(), 0), 1e6)
+            wait_s = min(max(start + min(intervals * interval_s, duration_s) - clock.monotonic_s(), 0), 1e6)
         watched = [terminal.keyboard, wakeup, source.fileno()]
-        readable, _, _ = select.select([fd for fd in watched if fd >= 0], [], [], wait_s)
+        readable = clock.wait([fd for fd in watched if fd >= 0], wait_s)
         if wakeup in readable:
             caught = set(os.read(wakeup, 4096))
             if caught & ENDING:
@@ -111,7 +112,7 @@ def _show(
                 view.press(press)
         if source.fileno() in readable:
             source.refresh()
-        now = time.monotonic()
+        now = clock.monotonic_s()
         if now >= start + intervals * interval_s:
             view.add(source.report(), time.strftime("%H:%M:%S"))
             # Late once is not late for good, and what was slept through is not made up for.
