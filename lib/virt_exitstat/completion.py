@@ -22,7 +22,7 @@ def find_candidates(options: Options, connection: Any, root: Path) -> tuple[str,
     if options.complete is Candidates.REASONS:
         return _reasons(root)
     if options.complete is Candidates.PIDS:
-        return tuple(map(str, threads.find_vcpu_processes(root)))
+        return tuple(map(str, threads.find_kvm_processes(root)))
     if options.complete is Candidates.VCPUS and options.pids:
         return _common(
             [vcpu.number for vcpu in threads.resolve_process(pid, root).vcpus] for pid in sorted(options.pids)

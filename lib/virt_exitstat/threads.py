@@ -67,15 +67,15 @@ def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
 
 def kvm_processes(root: Path) -> tuple[Target, ...]:
     """Every process of this host that has a KVM virtual machine open."""
-    return tuple(
-        Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root)) for pid in _all_pids(root) if _is_kvm_process(pid, root)
-    )
+    return tuple(Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root)) for pid in find_kvm_processes(root))
 
 
-def find_vcpu_processes(root: Path) -> tuple[int, ...]:
-    """The pids of KVM processes, also for a user who may not look at them: then those whose threads say so."""
+def find_kvm_processes(root: Path) -> tuple[int, ...]:
+    """The pids of KVM processes. One that we may not look into (a sandbox, another user's) is one if its threads say
+    so.
+    """
     found = []
-    for pid in _all_pids(root):
+    for pid in sorted(int(entry.name) for entry in (root / "proc").iterdir() if entry.name.isdigit()):
         try:
             wanted = _is_kvm_process(pid, root)
         except ExitStatError:
@@ -204,10 +204,6 @@ def _process_of_thread(tid: int, root: Path) -> int:
     except OSError:
         raise NotFoundError(f"no thread with tid {tid}", "'virt-exitstat --list' shows the vCPUs' tids") from None
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Tgid:"))
-
-
-def _all_pids(root: Path) -> list[int]:
-    return sorted(int(entry.name) for entry in (root / "proc").iterdir() if entry.name.isdigit())
 
 
 def _is_kvm_process(pid: int, root: Path) -> bool:

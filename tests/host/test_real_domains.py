@@ -116,6 +116,14 @@ def test_pid_and_tid_find_the_same_threads(domain):
         assert [int(line.split()[-1]) for line in done.stdout.splitlines()[1:]] == list(tids.values())
 
 
+def test_every_process_is_found_though_some_may_not_be_looked_into(domain):
+    """Not even root may look into each, in a container for instance."""
+    name = domain(f"{PREFIX}-all", 2)
+    pid, tids = listed(name)
+    found = tool("--list", "--pid", "all").stdout.splitlines()
+    assert {tuple(line.split()[-3:]) for line in found} >= {(str(pid), str(n), str(tid)) for n, tid in tids.items()}
+
+
 @pytest.mark.usefixtures("libvirtd")
 def test_an_ordinary_user_lists_the_domains_of_the_session():
     nobody = pwd.getpwnam("nobody")

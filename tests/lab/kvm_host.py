@@ -34,6 +34,17 @@ def programs_loaded():
     return re.findall(r"name count_exit", subprocess.run(["bpftool", "prog"], capture_output=True, text=True).stdout)
 
 
+def refusal(*arguments, **options):
+    """Run the tool, which must refuse: its status, message and hint."""
+    done = tool(*arguments, **options)
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2, done.stderr
+    message, hint = lines
+    assert message.startswith("virt-exitstat: ") and hint.startswith("hint: "), done.stderr
+    assert done.stdout == "" and not programs_loaded()
+    return done.returncode, message.partition(": ")[2], hint.partition(": ")[2]
+
+
 class Witness:
     """KVM's own exit counters of a domain."""
 

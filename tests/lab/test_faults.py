@@ -1,6 +1,6 @@
 """What is missing on the host is named, with what to do about it; nothing is left attached.
 
-The lab is thrown away behind the tests, so what is to be missing is really taken away. The last test unloads KVM.
+The lab is thrown away behind the tests, so what is to be missing is really taken away.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kvm_host import programs_loaded, tool, virsh, wait_until
+from kvm_host import refusal, tool, wait_until
 
 
 @contextmanager
@@ -22,17 +22,6 @@ def without(path):
         yield
     finally:
         aside.rename(path)
-
-
-def refusal(*arguments, **options):
-    """Run the tool, which must refuse: its status, message and hint."""
-    done = tool(*arguments, **options)
-    lines = done.stderr.splitlines()
-    assert len(lines) == 2, done.stderr
-    message, hint = lines
-    assert message.startswith("virt-exitstat: ") and hint.startswith("hint: "), done.stderr
-    assert done.stdout == "" and not programs_loaded()
-    return done.returncode, message.partition(": ")[2], hint.partition(": ")[2]
 
 
 def test_no_headers_names_the_package():
@@ -137,15 +126,3 @@ def test_libvirtd_that_does_not_run_is_named():
     subprocess.run(["libvirtd", "-d"], check=True)
     wait_until(lambda: not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode, "libvirtd is back")
     assert status == 1 and "its daemon is not running" in message and "systemctl start libvirtd" in hint
-
-
-def test_without_kvm_the_module_to_load_is_named():
-    for name in ("guest01", "guest02"):
-        virsh("destroy", name)
-    subprocess.run(["rmmod", "kvm_amd", "kvm"], check=True)
-    try:
-        status, message, hint = refusal("--pid", "all", "1")
-    finally:
-        subprocess.run(["modprobe", "kvm_amd"], check=True)
-    assert (status, message) == (1, "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded")
-    assert "modprobe kvm_amd" in hint
