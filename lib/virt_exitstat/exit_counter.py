@@ -18,7 +18,7 @@ from .count_rows import CountRows, thread_of
 from .errors import ExitStatError, install_hint
 from .exit_reasons import Isa
 from .kernel_program import find_program, program_macros
-from .prerequisites import check_headers, check_privileges, raise_memory_limit
+from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
 from .quiet_stderr import quiet_stderr
 from .snapshot import CountSnapshot, Lost, Thread
 from .targets import ThreadFilter
@@ -194,7 +194,7 @@ class ExitCounter:
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf
-        with quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}"):
+        with quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}", attach_hint()):
             if plan.attachment is Attachment.RAW:
                 bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
                 self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)

@@ -46,3 +46,9 @@ def check_headers(root: Path) -> None:
             f"no headers of the running kernel {release} in {modules}",
             f"install them with 'apt install linux-headers-{release}', then try again",
         )
+
+
+def attach_hint() -> str:
+    """What to do when the kernel refuses to attach the program; empty for root."""
+    # Debian's kernels have a level 3, their default, at which only CAP_SYS_ADMIN may open the regular tracepoint.
+    return "run as root, or 'sysctl kernel.perf_event_paranoid=2'; " if os.geteuid() else ""

@@ -65,8 +65,18 @@ def test_the_page_documents_them():
     assert sorted(DOCUMENTED) == ["bpf", "dac_read_search", "perfmon", "sys_ptrace"]
 
 
-@pytest.mark.parametrize("attachment", ["raw", "tracepoint"])
-def test_they_suffice_for_a_domain(program, attachment):
+@pytest.fixture()
+def paranoid():
+    """Sets kernel.perf_event_paranoid; it is Debian's default again behind the test."""
+    setting = Path("/proc/sys/kernel/perf_event_paranoid")
+    before = setting.read_text()
+    yield setting.write_text
+    setting.write_text(before)
+
+
+@pytest.mark.parametrize(("attachment", "level"), [("raw", "3"), ("tracepoint", "2")])
+def test_they_suffice_for_a_domain(program, paranoid, attachment, level):
+    paranoid(level)
     if "paused" in virsh("domstate", "guest01"):
         virsh("resume", "guest01")
     done = with_capabilities(without(BY_PID_ONLY), program, "guest01", "--attach", attachment, "1")
@@ -74,6 +84,14 @@ def test_they_suffice_for_a_domain(program, attachment):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("guest01: vCPUs 0-1, ")
     assert int(done.stdout.splitlines()[-1].split()[1]) > 0
+
+
+def test_debians_default_keeps_the_regular_tracepoint_from_them(program, paranoid):
+    paranoid("3")
+    done = with_capabilities(DOCUMENTED, program, "guest01", "--attach", "tracepoint", "0.1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "\nhint: run as root, or 'sysctl kernel.perf_event_paranoid=2'; " in done.stderr
+    assert not programs_loaded()
 
 
 def test_they_suffice_for_a_process(program, pid):
