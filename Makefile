@@ -29,11 +29,11 @@ test:               ## (root) install what the tests need and run all of them
 	@echo "test: 4/6 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
 	@$(PYTEST) -rs tests/install
 	@echo "test: 5/6 the lab on AMD's SVM: counting on a real KVM host (5 min; the first time it builds its image, 2 min more)"
-	@$(LAB) run --timeout 600 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'
+	@$(LAB) run --timeout 900 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'
 	@echo "test: 6/6 the lab on Intel's VMX (7 min)"
 	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance
 
-test-matrix:        ## (root) the acceptance on every Debian release and both ISAs; prints a table (50 min)
+test-matrix:        ## (root) the acceptance on every Debian release and both ISAs; prints a table (an hour)
 	@tests/setup test
 	@tests/lab/matrix
 
