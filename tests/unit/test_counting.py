@@ -25,6 +25,7 @@ class FakeClock(Clock):
             return ready
         until_s = self.now_s + timeout_s
         self.now_s = min([until_s, *self.at])
+        assert self.now_s < 1000, "nothing has ended the run"
         if self.now_s in self.at:
             self.at.pop(self.now_s)()
         return super().wait(fds, 0)
