@@ -56,6 +56,7 @@ class ExitCounter:
         self._detach: Callable[[], None] | None = None
         self._left = list(plans.plans)
         self._bpf: Any = None
+        self._rows: Any = None
         self._load_cheapest()
 
     def __enter__(self) -> ExitCounter:
@@ -175,20 +176,21 @@ class ExitCounter:
         kind = self._bcc.BPF.RAW_TRACEPOINT if plan.attachment is Attachment.RAW else self._bcc.BPF.TRACEPOINT
         macros = program_macros(self._filter, self._table, plan, self._threads)
         with contextlib.ExitStack() as undo:
-            bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
-            undo.callback(bpf.cleanup)
-            self._program = bpf.load_func(_FUNCTION, kind)
+            self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
+            undo.callback(self._unload)
+            self._program = self._bpf.load_func(_FUNCTION, kind)
             for row in range(self._threads):
-                bpf[b"free_rows"].push(ctypes.c_uint32(row))
-            self._rows = CountRows(bpf[b"rows"].map_fd, self._threads, self._table)
-            self._bpf = bpf
+                self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+            if self._filter.changes:
+                self._want(self._filter.keys(), ())
+            self._rows = CountRows(self._bpf[b"rows"].map_fd, self._threads, self._table)
             undo.pop_all()
-        if self._filter.changes:
-            self._want(self._filter.keys(), ())
 
     def _unload(self) -> None:
-        if self._bpf:
+        if self._rows:
             self._rows.release()
+            self._rows = None
+        if self._bpf:
             self._bpf.cleanup()
             self._bpf = None
 

@@ -244,3 +244,4 @@ def test_the_cache_is_cleared_once_more_at_the_next_housekeeping(counter):
 def test_more_than_there_is_room_for_cannot_be_followed(counter):
     with pytest.raises(ExitStatError, match=r"than there is room for \(4\)"):
         counter(thread_filter=ThreadFilter(tgids=frozenset(range(1, 6)), changes=True), max_vcpus=4)
+    assert not programs_loaded()
