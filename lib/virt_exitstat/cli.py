@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import domains, live_view
+from . import domains
 from .attach_plan import find_isa, plan_attachment
 from .choose import find_reasons
 from .command_line import parse_options
@@ -25,7 +25,6 @@ from .errors import ExitStatError, ExitStatus
 from .exit_counter import ExitCounter
 from .exit_reasons import TABLES
 from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
-from .live import check_live, run_live
 from .options import Options
 from .output import LogFile, Output, StandardOutput
 from .render import import_tabulate, render_list
@@ -86,6 +85,8 @@ def main(
         return _complete(argv, connection, root)
     options = parse_options(argv)
     if options.live:
+        from .live import check_live  # only here, and below: completion asks often, and waits for every import
+
         check_live()
     run_dir = None
     if options.by_libvirt:
@@ -122,34 +123,36 @@ def main(
         source = RunningDomains(
             options, targets.targets, connection, connect=connect, run_dir=run_dir, root=root, clock=clock, note=_note
         )
-    if options.live:
-        with make_counter(targets.thread_filter(changes=follows)) as counting:
-            session = Session(counting, targets, source, clock=clock, root=root, follows=follows)
-            session.start()
-            _run_live(session, options)
-        return ExitStatus.OK
     with contextlib.ExitStack() as files:
         log = files.enter_context(LogFile(options.log)) if options.log else None
         output = Output(options, choice, log or StandardOutput())
-        with make_counter(targets.thread_filter(changes=follows)) as counting, Signals() as signals:
+        with make_counter(targets.thread_filter(changes=follows)) as counting:
             session = Session(counting, targets, source, clock=clock, root=root, follows=follows)
-            session.start()
-            print(f"counting exits of {_describe(targets)} {_describe_time(options)}", file=sys.stderr, flush=True)
-            schedule = Schedule(clock.monotonic_s(), options.interval_s, options.duration_s)
-            reopen = log.reopen if log else None
-            last = count(session, schedule, signals, clock, reports=options.count, show=output.write, reopen=reopen)
+            if options.live:
+                session.start()
+                _run_live(session, options)
+                return ExitStatus.OK
+            with Signals() as signals:
+                session.start()
+                print(f"counting exits of {_describe(targets)} {_describe_time(options)}", file=sys.stderr, flush=True)
+                schedule = Schedule(clock.monotonic_s(), options.interval_s, options.duration_s)
+                reopen = log.reopen if log else None
+                last = count(session, schedule, signals, clock, reports=options.count, show=output.write, reopen=reopen)
         output.write(last)
     return ExitStatus.OK
 
 
 def _run_live(session: Session, options: Options) -> None:
+    from .live import run_live
+    from .live_view import Sort
+
     interval_s = options.interval_s or 1
     run_live(
         session,
         interval_s,
         duration_s=min(options.duration_s or math.inf, (options.count or math.inf) * interval_s),
         per_vcpu=options.per_vcpu,
-        sort=live_view.Sort(options.choice.sort.value),
+        sort=Sort(options.choice.sort.value),
     )
 
 

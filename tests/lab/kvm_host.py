@@ -45,6 +45,18 @@ def refusal(*arguments, **options):
     return done.returncode, message.partition(": ")[2], hint.partition(": ")[2]
 
 
+def stop_libvirtd():
+    """End libvirt's daemon; domains run on."""
+    subprocess.run(["pkill", "-x", "libvirtd"], check=True)
+    wait_until(lambda: subprocess.run(["pgrep", "-x", "libvirtd"], capture_output=True).returncode, "libvirtd is gone")
+
+
+def start_libvirtd():
+    """Start it again, and wait until it answers."""
+    subprocess.run(["libvirtd", "-d"], check=True)
+    wait_until(lambda: not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode, "libvirtd is back")
+
+
 class Witness:
     """KVM's own exit counters of a domain."""
 

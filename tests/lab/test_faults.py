@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kvm_host import refusal, tool, wait_until
+from kvm_host import refusal, start_libvirtd, stop_libvirtd, tool
 
 
 @contextmanager
@@ -120,9 +120,7 @@ def test_a_full_disk_is_reported():
 
 
 def test_libvirtd_that_does_not_run_is_named():
-    subprocess.run(["pkill", "-x", "libvirtd"], check=True)
-    wait_until(lambda: subprocess.run(["pgrep", "-x", "libvirtd"], capture_output=True).returncode, "libvirtd is gone")
+    stop_libvirtd()
     status, message, hint = refusal("guest01", "1")
-    subprocess.run(["libvirtd", "-d"], check=True)
-    wait_until(lambda: not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode, "libvirtd is back")
+    start_libvirtd()
     assert status == 1 and "its daemon is not running" in message and "systemctl start libvirtd" in hint

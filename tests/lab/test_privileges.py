@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kvm_host import CHECKOUT, programs_loaded, virsh, wait_until
+from kvm_host import CHECKOUT, programs_loaded, start_libvirtd, stop_libvirtd, virsh
 
 _PAGE = (CHECKOUT / "man/virt-exitstat.8").read_text()
 DOCUMENTED = [name.lower() for name in re.findall(r"^\.It Dv CAP_(\w+)", _PAGE, re.MULTILINE)]
@@ -19,10 +19,8 @@ def _libvirt_for_any_user():
     """libvirt lets any user read, as polkit does on a host."""
     with open("/etc/libvirt/libvirtd.conf", "a") as configuration:
         configuration.write('\nauth_unix_ro = "none"\n')
-    subprocess.run(["pkill", "-x", "libvirtd"], check=True)
-    wait_until(lambda: subprocess.run(["pgrep", "-x", "libvirtd"], capture_output=True).returncode, "libvirtd is gone")
-    subprocess.run(["libvirtd", "-d"], check=True)
-    wait_until(lambda: not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode, "libvirtd is back")
+    stop_libvirtd()
+    start_libvirtd()
 
 
 @pytest.fixture(scope="module")
