@@ -11,6 +11,7 @@ from pathlib import Path
 from .btf import STRUCT, TYPEDEF, Btf, BtfError
 from .errors import ExitStatError
 from .exit_reasons import TABLES, Isa, ReasonTable, parse_kernel_names
+from .host_files import AbsentFileError, HostFileError, is_there, read_bytes, read_text
 
 _EVENT = "events/kvm/kvm_exit/format"
 
@@ -114,7 +115,7 @@ def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
         if parameters == 4:
             return AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument"), ""
         return None, f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
-    except (BtfError, OSError) as error:
+    except (BtfError, HostFileError) as error:
         return None, f"BTF: {error}"
 
 
@@ -148,21 +149,21 @@ def _module_btf(root: Path, module: str, vmlinux: Btf | None) -> Btf | None:
     if vmlinux is None:
         return None
     # What was loaded as a module has a state; what is built in has parameters at most.
-    if (root / "sys/module" / module / "initstate").exists():
+    if is_there(root / "sys/module" / module / "initstate"):
         return _read_btf(root, module, vmlinux)
     return vmlinux
 
 
 def _read_btf(root: Path, name: str, base: Btf | None = None) -> Btf | None:
     try:
-        return Btf((root / "sys/kernel/btf" / name).read_bytes(), base)
-    except FileNotFoundError:
+        return Btf(read_bytes(root / "sys/kernel/btf" / name), base)
+    except AbsentFileError:
         return None
 
 
 def find_isa(root: Path) -> Isa:
     """Whose virtualization the CPUs of the host below `root` have. Raises ExitStatError when it is none known."""
-    for line in (root / "proc/cpuinfo").read_text().splitlines():
+    for line in read_text(root / "proc/cpuinfo").splitlines():
         if line.startswith("flags"):
             flags = line.partition(":")[2].split()
             if "vmx" in flags:
@@ -184,12 +185,10 @@ def _read_format(root: Path) -> str:
     directories = (root / "sys/kernel/tracing", root / "sys/kernel/debug/tracing")
     for directory in directories:
         try:
-            return (directory / _EVENT).read_text()
-        except FileNotFoundError:
+            return read_text(directory / _EVENT)
+        except AbsentFileError:
             continue
-        except PermissionError:
-            raise ExitStatError(f"permission denied reading {directory / _EVENT}", "run as root") from None
-    if any((directory / "events").is_dir() for directory in directories):
+    if any(is_there(directory / "events") for directory in directories):
         raise ExitStatError(
             "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded",
             "load it with 'modprobe kvm_intel' or 'modprobe kvm_amd'",

@@ -40,7 +40,7 @@ def find_candidates(options: Options, connection: Any, root: Path) -> tuple[str,
 def _reasons(root: Path) -> tuple[str, ...]:
     try:
         tables = [TABLES[find_isa(root)]]
-    except (ExitStatError, OSError):
+    except ExitStatError:
         tables = list(TABLES.values())
     return tuple(sorted({name for table in tables for name in table.names.values()}))
 

@@ -17,6 +17,7 @@ from .attach_plan import Attachment, AttachPlan, AttachPlans
 from .count_rows import CountRows, thread_of
 from .errors import ExitStatError, install_hint
 from .exit_reasons import Isa
+from .host_files import fdinfo
 from .kernel_program import find_program, program_macros
 from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
 from .quiet_stderr import quiet_stderr
@@ -96,7 +97,7 @@ class ExitCounter:
         for key, count in self._bpf[b"unslotted"].items():
             counts.setdefault(thread_of(key.identity), Counts())[key.reason] += count.value
         no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
-        return CountSnapshot(now, counts, Lost(no_row, no_reason, _fdinfo(self._program.fd, "recursion_misses")))
+        return CountSnapshot(now, counts, Lost(no_row, no_reason, fdinfo(self._program.fd, "recursion_misses")))
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -135,7 +136,7 @@ class ExitCounter:
 
     def map_bytes(self) -> int:
         """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
-        return sum(_fdinfo(self._bpf[name].map_fd, "memlock") for name in _MAPS)
+        return sum(fdinfo(self._bpf[name].map_fd, "memlock") for name in _MAPS)
 
     @property
     def program_fd(self) -> int:
@@ -240,11 +241,3 @@ def _import_bcc() -> Any:
             f"{install_hint('python3-bpfcc')}; the bcc on PyPI is something else",
         ) from None
     return bcc
-
-
-def _fdinfo(fd: int, name: str) -> int:
-    """A number that the kernel tells of one of our descriptors; 0 when it does not (recursion_misses: since 5.12)."""
-    for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from .attach_plan import AttachPlan
 from .errors import ExitStatError
 from .exit_reasons import ReasonTable
+from .host_files import is_there
 from .targets import ThreadFilter
 
 
@@ -16,7 +17,7 @@ def find_program() -> Path:
     # In a checkout and below PREFIX/share/virt-exitstat, bpf/ stands beside lib/; pip puts it below sys.prefix.
     for home in (Path(__file__).resolve().parents[2], Path(sys.prefix, "share/virt-exitstat")):
         program = home / "bpf/exitstat.bpf.c"
-        if program.exists():
+        if is_there(program):
             return program
     raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
 
