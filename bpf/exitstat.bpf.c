@@ -4,6 +4,7 @@
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
  *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
+ *   PID_NS_DEV, _INO  the pid namespace that ids are of (targets.PidNamespace); not defined where it is the first one
  *   THREADS         rows there are, one for each thread that can be counted
  *   SLOTS           counters in a row (ReasonTable.slots); one more word makes whole cache lines, so rows share none
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
@@ -23,6 +24,9 @@
 // As bcc's bpf_probe_read_kernel, but long as in the kernel: the result needs no narrowing.
 static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel;
 
+// bpf_get_ns_current_pid_tgid, by its number, since Linux 5.7; older copies of the kernel's header lack its name.
+static long (*ns_current_ids)(u64 dev, u64 ino, void *ids, u32 size) = (void *)120;
+
 // Values of REASON_IN.
 #define RECORD 0
 #define ARGUMENT 1
@@ -34,7 +38,7 @@ static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_F
 #define NO_REASON 1
 
 struct row {
-    u64 identity;       // whose row it is; 0 when it is free
+    u64 identity;       // whose row it is, by the ids that user space knows; 0 when it is free
     u64 count[SLOTS];
 };
 
@@ -51,7 +55,8 @@ BPF_F_TABLE("array", u32, struct row, rows, THREADS, BPF_F_MMAPABLE);
 // it when a row is taken back. 0 is nobody.
 BPF_TABLE("percpu_array", u32, u64, cache, 1);
 
-// identity -> row. Written by the thread itself when it is first seen; read on cache misses. User space deletes.
+// identity -> row, by the first pid namespace's ids. Written by the thread itself when it is first seen; read on cache
+// misses. User space deletes.
 BPF_TABLE("hash", u64, u32, row_of, THREADS);
 
 // Unused rows. Filled by user space, popped here.
@@ -86,8 +91,24 @@ static __always_inline u64 current_identity(void)
     return pid_tgid << 42 | tgid << ROW_BITS;
 }
 
+// The thread's ids as user space knows them. Fails for a thread outside of user space's pid namespace: no such thread
+// is wanted.
+static __always_inline int known_identity(u64 identity, u64 *known)
+{
+#ifdef PID_NS_INO
+    struct { u32 tid, tgid; } ids; // struct bpf_pidns_info
+
+    if (ns_current_ids(PID_NS_DEV, PID_NS_INO, &ids, sizeof(ids)))
+        return -1;
+    *known = (u64)ids.tid << 42 | (u64)ids.tgid << ROW_BITS;
+#else
+    *known = identity;
+#endif
+    return 0;
+}
+
 // Gives the thread a row of its own. Fails when all are taken.
-static __always_inline int take_row(u64 identity, u32 *row)
+static __always_inline int take_row(u64 identity, u64 known, u32 *row)
 {
     struct row *counts;
 
@@ -99,21 +120,26 @@ static __always_inline int take_row(u64 identity, u32 *row)
     }
     counts = rows.lookup(row);
     if (counts)
-        counts->identity = identity;
+        counts->identity = known;
     return 0;
 }
 
 // Slow path, taken when another thread exited last on this CPU. Skipped threads are cached too: they pay it once.
 static __always_inline int cache_thread(u64 identity, u64 *cached)
 {
-    u32 tid = identity >> 42, tgid = identity >> ROW_BITS & 0x3fffff, row = ROW_SKIPPED, *known;
+    u32 tid, tgid, row = ROW_SKIPPED, *taken;
+    u64 known;
 
-    if (!(THREAD_FILTER)) {
-        known = row_of.lookup(&identity);
-        if (known)
-            row = *known;
-        else if (take_row(identity, &row))
-            return -1;
+    if (!known_identity(identity, &known)) {
+        tid = known >> 42;
+        tgid = known >> ROW_BITS & 0x3fffff;
+        if (!(THREAD_FILTER)) {
+            taken = row_of.lookup(&identity);
+            if (taken)
+                row = *taken;
+            else if (take_row(identity, known, &row))
+                return -1;
+        }
     }
     *cached = identity | row;
     return 0;
@@ -159,9 +185,9 @@ static __always_inline u64 slot_of(u64 reason)
     return SLOTS;
 }
 
-static __always_inline void count_unslotted(u32 reason)
+static __always_inline void count_unslotted(u64 identity, u32 reason)
 {
-    struct unslotted_reason key = {.identity = current_identity(), .reason = reason};
+    struct unslotted_reason key = {.identity = identity, .reason = reason};
     u64 one = 1, *n = unslotted.lookup(&key);
 
     if (n)
@@ -205,6 +231,6 @@ int count_exit(void *args)
     if (slot < SLOTS)
         counts->count[slot]++;
     else
-        count_unslotted(reason);
+        count_unslotted(counts->identity, reason);
     return 0;
 }

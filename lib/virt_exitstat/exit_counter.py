@@ -112,10 +112,14 @@ class ExitCounter:
         if len(taken) * 2 < self._threads:
             return
         gone = [(identity, row) for identity, row in taken if is_gone(thread_of(identity))]
-        for identity, _ in gone:
-            del self._bpf[b"row_of"][ctypes.c_uint64(identity)]
-        if gone:
-            self._clear_cache()
+        if not gone:
+            return
+        row_of = self._bpf[b"row_of"]
+        # Its keys are ids of the first pid namespace, which those in the rows need not be.
+        key_of = {row.value: key for key, row in row_of.items()}
+        for _, row in gone:
+            del row_of[key_of[row]]
+        self._clear_cache()
         for identity, row in gone:
             self._gone.setdefault(thread_of(identity), Counts()).update(self._rows.read(row))
             self._rows.clear(row)

@@ -24,6 +24,7 @@ def find_program() -> Path:
 
 def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, threads: int) -> list[str]:
     """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
+    namespace = thread_filter.namespace
     ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.count}, {slot})" for run, slot in table.first_slots())
     return [
         # bcc's own headers warn, in the thousands with older clangs.
@@ -34,5 +35,6 @@ def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: Attach
         f"-DSLOT_RANGES={ranges}",
         f"-DREASON_MASK={table.mask:#x}",
         f"-DREASON_IN={plan.reason_in.value}",
+        *([f"-DPID_NS_DEV={namespace.device}", f"-DPID_NS_INO={namespace.inode}"] if namespace else []),
         *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
     ]

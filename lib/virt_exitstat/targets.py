@@ -31,13 +31,15 @@ class Target:
     """One QEMU process to be counted.
 
     `domain` is None for a process that was given with --pid or --tid. `vcpus` are the vCPU threads known when it was
-    resolved. `tids` restricts counting to these threads; None means every thread, later ones included.
+    resolved. `tids` restricts counting to these threads; None means every thread, later ones included. `started` is
+    when the process did, in clock ticks since boot (0: not known): with the pid it is an identity, a pid alone is not.
     """
 
     pid: int
     vcpus: tuple[VCpu, ...]
     domain: Domain | None = None
     tids: frozenset[int] | None = None
+    started: int = 0
 
     @property
     def label(self) -> str:
@@ -46,17 +48,27 @@ class Target:
 
 
 @dataclass(frozen=True)
+class PidNamespace:
+    """A pid namespace, as the kernel tells two apart: device and inode of its file below /proc (pid_namespaces(7))."""
+
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True)
 class ThreadFilter:
     """Which threads the kernel program counts.
 
     Whole processes by `tgids`, single threads by (tgid, tid) in `threads`; everything when `everything` is set. A
-    filter that `changes` while counting is kept in a map, not compiled in (Counter.follow).
+    filter that `changes` while counting is kept in a map, not compiled in (Counter.follow). All ids are those of
+    `namespace`, None for the first one; threads outside of it are not counted.
     """
 
     tgids: frozenset[int] = frozenset()
     threads: frozenset[tuple[int, int]] = frozenset()
     everything: bool = False
     changes: bool = False
+    namespace: PidNamespace | None = None
 
     def keys(self) -> frozenset[int]:
         """What is wanted as the kernel program's map has it: tgid << 32 | tid, tid 0 for a whole process."""
@@ -75,10 +87,14 @@ class ThreadFilter:
 
 @dataclass(frozen=True)
 class Targets:
-    """All that one run counts. `everything` is set when processes that are not listed are counted too."""
+    """All that one run counts. `everything` is set when processes that are not listed are counted too.
+
+    All ids are those of `namespace`, None for the first one.
+    """
 
     targets: tuple[Target, ...]
     everything: bool = False
+    namespace: PidNamespace | None = None
 
     def thread_filter(self, *, changes: bool = False) -> ThreadFilter:
         """The filter that lets exactly these targets' exits through; `changes` when others may follow."""
@@ -87,6 +103,7 @@ class Targets:
             threads=frozenset((target.pid, tid) for target in self.targets for tid in target.tids or ()),
             everything=self.everything,
             changes=changes,
+            namespace=self.namespace,
         )
 
 
