@@ -44,9 +44,11 @@ def open_connection(uri: str | None = None) -> Any:
 def run_directory(connection: Any, root: Path) -> Path:
     """Where the connected libvirt keeps the status file of each running domain."""
     uri = urlsplit(connection.getURI())
-    if uri.path != "/session":
-        return root / "run/libvirt/qemu"
     socket = parse_qs(uri.query).get("socket")
+    if uri.path != "/session":
+        # A socket that is not in the usual place is a container's, and the records are beside it.
+        beside = Path(socket[0]).parent / "qemu" if socket else None
+        return beside if beside and beside.is_dir() else root / "run/libvirt/qemu"
     if socket:
         return Path(socket[0]).parent / "qemu/run"
     # As in libvirt's virGetUserRuntimeDirectory: the cache directory stands in when there is no runtime directory.

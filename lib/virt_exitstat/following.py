@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import domains, threads
+from . import domains, processes, threads
 from .errors import ExitStatError, NotKvmError
 from .options import Options
 from .resolve import restrict_target
@@ -47,7 +47,7 @@ class KnownTargets:
         return tuple(
             replace(target, vcpus=threads.current_vcpus(target, self._run_dir, self._root) or target.vcpus)
             for target in known
-            if threads.is_running(target.pid, self._root)
+            if processes.is_running(target.pid, self._root)
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import domains, threads
+from . import domains, processes, threads
 from .errors import ExitStatError, NotFoundError, NotKvmError, UsageError
 from .options import Options
 from .targets import Target, Targets, describe_vcpus
@@ -22,7 +22,8 @@ def resolve(
     `connection` and `run_dir` are libvirt's, None when it is not asked (Options.by_libvirt). Raises NotFoundError when
     what is named is not there, or when no domain runs and none is waited for (only with --interval it is).
     """
-    return _restrict(_resolve(options, connection, run_dir, root, note), options)
+    found = _restrict(_resolve(options, connection, run_dir, root, note), options)
+    return replace(found, namespace=processes.shown_namespace(root))
 
 
 def restrict_target(target: Target, numbers: Iterable[int]) -> Target:

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from . import threads
+from . import processes
 from .counter import Counter
 from .following import TargetSource
 from .report import Provenance, Report, make_report
@@ -80,13 +80,13 @@ class Session:
 
     def keep_house(self) -> None:
         """Have the counter make room. To be called every few seconds while reports are further apart."""
-        self._counting.free_rows(lambda thread: not threads.is_running(thread.tgid, self._root, tid=thread.tid))
+        self._counting.free_rows(lambda thread: not processes.is_running(thread.tgid, self._root, tid=thread.tid))
 
     def _ended(self) -> frozenset[int]:
         return frozenset(pid for pid, target in self._shown.items() if not self._is_running(target))
 
     def _is_running(self, target: Target) -> bool:
-        return threads.is_running(target.pid, self._root)
+        return processes.is_running(target.pid, self._root)
 
     def _merge(self, target: Target) -> Target:
         """The target with the vCPUs and threads that it had since the last report, those unplugged meanwhile too."""

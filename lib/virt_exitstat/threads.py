@@ -1,24 +1,27 @@
-"""Domain -> QEMU pid -> vCPU threads, from libvirt's records and from /proc. The door to /proc and /run.
+"""Domain -> QEMU pid -> vCPU threads, from libvirt's records and from /proc.
 
-libvirt's API tells neither pids nor thread ids; its record on this host does: a status file that it keeps for its own
-restart, rewritten when vCPUs are plugged. What it says is checked against /proc before it is believed.
+libvirt's API tells neither pids nor thread ids; its record on this host does, and is rewritten when vCPUs are plugged.
+What it says is checked against /proc before it is believed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
+from . import processes
 from .errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
+from .status_files import REWRITE, Record, read_record
 from .targets import Domain, Target, VCpu
 from .terminal import escape
 
 # What QEMU names its vCPU threads (accel/kvm/kvm-accel-ops.c: "CPU %d/KVM") when asked for names, as libvirt does.
 _VCPU_THREAD = re.compile(r"CPU (\d+)/(KVM|TCG)")
 
-_REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its records; domains keep running"
+# libvirt's daemons that run QEMU, and the sockets that they listen on for those who only read.
+_DAEMONS = {"libvirtd": "libvirt-sock-ro", "virtqemud": "virtqemud-sock-ro"}
 
 
 def resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
@@ -36,18 +39,18 @@ def resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
 
 def resolve_process(pid: int, root: Path) -> Target:
     """A KVM process that libvirt need not know; vCPUs are told by the names of its threads."""
-    if not _is_kvm_process(pid, root):
-        if not is_running(pid, root):
+    if not processes.is_kvm_process(pid, root):
+        if not processes.is_running(pid, root):
+            processes.check_not_hidden(root)
             raise NotFoundError(f"no process with pid {pid}", "'virt-exitstat --list' shows the domains' pids")
         raise NotKvmError(
-            f"process {pid} ({escape(_comm(root / 'proc' / str(pid)))}) is not a KVM process",
+            f"process {pid} ({escape(processes.process_name(pid, root))}) is not a KVM process",
             "'virt-exitstat --list' shows the domains' pids",
         )
-    # /proc/TID is there for every thread, though no listing shows it.
     owner = _process_of_thread(pid, root)
     if owner != pid:
         raise NotFoundError(f"{pid} is a thread of process {owner}", f"give '--tid {pid}', or '--pid {owner}'")
-    return Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root))
+    return _target(pid, _vcpus_by_thread_name(pid, root), root)
 
 
 def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
@@ -55,19 +58,13 @@ def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
     wanted: dict[int, set[int]] = {}
     for tid in tids:
         wanted.setdefault(_process_of_thread(tid, root), set()).add(tid)
-    return tuple(
-        Target(
-            pid=pid,
-            vcpus=tuple(vcpu for vcpu in resolve_process(pid, root).vcpus if vcpu.tid in chosen),
-            tids=frozenset(chosen),
-        )
-        for pid, chosen in sorted(wanted.items())
-    )
+    return tuple(_restrict(resolve_process(pid, root), chosen) for pid, chosen in sorted(wanted.items()))
 
 
 def kvm_processes(root: Path) -> tuple[Target, ...]:
     """Every process of this host that has a KVM virtual machine open."""
-    return tuple(Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root)) for pid in find_kvm_processes(root))
+    processes.check_not_hidden(root)
+    return tuple(_target(pid, _vcpus_by_thread_name(pid, root), root) for pid in find_kvm_processes(root))
 
 
 def find_kvm_processes(root: Path) -> tuple[int, ...]:
@@ -75,9 +72,9 @@ def find_kvm_processes(root: Path) -> tuple[int, ...]:
     so.
     """
     found = []
-    for pid in sorted(int(entry.name) for entry in (root / "proc").iterdir() if entry.name.isdigit()):
+    for pid in processes.process_ids(root):
         try:
-            wanted = _is_kvm_process(pid, root)
+            wanted = processes.is_kvm_process(pid, root)
         except ExitStatError:
             wanted = bool(_vcpus_by_thread_name(pid, root))
         if wanted:
@@ -97,130 +94,132 @@ def current_vcpus(target: Target, run_dir: Path | None, root: Path) -> tuple[VCp
     return now.vcpus if now.pid == target.pid else ()
 
 
-def is_running(pid: int, root: Path, *, tid: int | None = None) -> bool:
-    """Whether the process, or that thread of it, exists."""
-    return (root / "proc" / str(pid) / "task" / str(tid or pid)).exists()
+def _restrict(target: Target, tids: Iterable[int]) -> Target:
+    chosen = frozenset(tids)
+    return replace(target, vcpus=tuple(vcpu for vcpu in target.vcpus if vcpu.tid in chosen), tids=chosen)
 
 
 def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
-    if "/" in domain.name:
-        raise ExitStatError(f"domain name '{escape(domain.name)}' has a '/'", "libvirt itself allows no such name")
-    record = run_dir / f"{domain.name}.xml"
-    text = _read_record(record)
-    if text is not None:
-        pid, vcpus = _parse_status(text, record)
-        _check_uuid(pid, domain, record, root)
-        for vcpu in vcpus:
-            if not is_running(pid, root, tid=vcpu.tid):
-                raise StaleRecordError(
-                    f"{escape(str(record))} is stale: thread {vcpu.tid} of vCPU {vcpu.number} is not in process {pid}",
-                    _REWRITE,
-                )
-        return Target(pid=pid, vcpus=vcpus, domain=domain)
-
-    # Without a status file: the pid file and the threads' names. A compromised QEMU can rename its threads, so this
-    # comes second.
-    record = run_dir / f"{domain.name}.pid"
-    text = _read_record(record)
-    if text is None:
+    record = read_record(domain, run_dir)
+    if record is None:
         raise ExitStatError(
             f"libvirt has no record of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
-            "run virt-exitstat where libvirt's daemon runs, not in a container beside it",
+            _where_records_are(run_dir, root),
         )
-    if not re.fullmatch(r"[0-9]{1,9}\s*", text):
-        raise StaleRecordError(f"{escape(str(record))} does not hold a pid", _REWRITE)
-    pid = int(text)
-    _check_uuid(pid, domain, record, root)
-    return Target(pid=pid, vcpus=_vcpus_by_thread_name(pid, root), domain=domain)
+    pid, vcpus = _find_process(record, domain, root)
+    return replace(_target(pid, vcpus, root), domain=domain)
 
 
-def _read_record(record: Path) -> str | None:
-    try:
-        return record.read_text(errors="surrogateescape")
-    except FileNotFoundError:
-        return None
-    except PermissionError:
-        raise ExitStatError(f"permission denied reading {escape(str(record))}", "run as root") from None
-
-
-def _parse_status(text: str, record: Path) -> tuple[int, tuple[VCpu, ...]]:
-    try:
-        status = ElementTree.fromstring(text)
-        pid = int(status.attrib["pid"])
-        vcpus = tuple(
-            # A vCPU that is offline has no thread, and is not listed or has no pid.
-            sorted(
-                VCpu(number=int(vcpu.attrib["id"]), tid=int(vcpu.attrib["pid"]))
-                for vcpu in status.findall("./vcpus/vcpu")
-                if vcpu.get("pid", "0") != "0"
-            )
-        )
-    except (ElementTree.ParseError, KeyError, ValueError):
-        raise ExitStatError(f"{escape(str(record))} is not a complete status file of libvirt", _REWRITE) from None
-    described = status.find("./domain")
-    if described is not None and described.get("type") != "kvm":
-        name = escape(described.findtext("name") or record.stem)
-        raise NotKvmError(
-            f"domain '{name}' runs without KVM (type '{escape(described.get('type', ''))}'): it takes no KVM exits",
-            "only domains of type 'kvm' do; see 'virsh dumpxml'",
-        )
-    return pid, vcpus
-
-
-def _check_uuid(pid: int, domain: Domain, record: Path, root: Path) -> None:
-    try:
-        arguments = (root / "proc" / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        raise StaleRecordError(f"{escape(str(record))} is stale: no process {pid}", _REWRITE) from None
-    if domain.uuid.encode() not in arguments:
+def _find_process(record: Record, domain: Domain, root: Path) -> tuple[int, tuple[VCpu, ...]]:
+    """The process that runs the domain and the domain's vCPU threads, by the ids that /proc shows."""
+    uuid = domain.uuid.encode()
+    found = (
+        _find_as_recorded(record, uuid, root)
+        or _find_emulator_of_wrapper(record, uuid, root)
+        or _find_in_namespace(record, uuid, root)
+    )
+    if found:
+        return found
+    arguments = processes.arguments(record.pid, root)
+    if arguments is None:
+        processes.check_not_hidden(root)
+        raise StaleRecordError(f"{record.path} is stale: no process {record.pid}", REWRITE)
+    if uuid not in arguments:
         raise StaleRecordError(
-            f"{escape(str(record))} is stale: process {pid} does not run domain '{escape(domain.name)}'", _REWRITE
+            f"{record.path} is stale: process {record.pid} does not run domain '{escape(domain.name)}'", REWRITE
         )
+    gone = [vcpu for vcpu in record.vcpus or () if not processes.is_running(record.pid, root, tid=vcpu.tid)]
+    which = f"thread {gone[0].tid} of vCPU {gone[0].number} is" if gone else "vCPU threads are"
+    raise StaleRecordError(f"{record.path} is stale: {which} not in process {record.pid}", REWRITE)
+
+
+def _find_as_recorded(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    if uuid not in (processes.arguments(record.pid, root) or ()):
+        return None
+    if record.vcpus is None:
+        # A compromised QEMU can rename its threads, so their names come second.
+        vcpus = _vcpus_by_thread_name(record.pid, root)
+        return (record.pid, vcpus) if vcpus or not _emulators_below(record.pid, uuid, root) else None
+    if all(processes.is_running(record.pid, root, tid=vcpu.tid) for vcpu in record.vcpus):
+        return record.pid, record.vcpus
+    return None
+
+
+def _find_emulator_of_wrapper(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """An <emulator> that is a script without `exec`: libvirt records the shell, the vCPU threads are its child's."""
+    if uuid not in (processes.arguments(record.pid, root) or ()):
+        return None
+    for pid in _emulators_below(record.pid, uuid, root):
+        if record.vcpus is None:
+            return pid, _vcpus_by_thread_name(pid, root)
+        if all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in record.vcpus):
+            return pid, record.vcpus
+    return None
+
+
+def _find_in_namespace(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """A container's domain, seen from outside: the recorded ids are those of a pid namespace below the one shown."""
+    found = []
+    for pid in _running_domain(uuid, root):
+        ids = {tid: processes.ids_in_namespaces(tid, root) for tid in processes.thread_ids(pid, root)}
+        for level in range(1, len(ids.get(pid, ()))):
+            tid_of = {known[level]: tid for tid, known in ids.items() if len(known) > level}
+            if record.vcpus and all(vcpu.tid in tid_of for vcpu in record.vcpus):
+                found.append((pid, tuple(VCpu(vcpu.number, tid_of[vcpu.tid]) for vcpu in record.vcpus)))
+            elif not record.vcpus and ids[pid][level] == record.pid:
+                found.append((pid, _vcpus_by_thread_name(pid, root) if record.vcpus is None else ()))
+    return found[0] if len(found) == 1 else None
+
+
+def _emulators_below(wrapper: int, uuid: bytes, root: Path) -> tuple[int, ...]:
+    """Its descendants that run the domain and have vCPU threads."""
+    return tuple(
+        pid
+        for pid in _running_domain(uuid, root)
+        if pid != wrapper and wrapper in processes.ancestors(pid, root) and _vcpus_by_thread_name(pid, root)
+    )
+
+
+def _running_domain(uuid: bytes, root: Path) -> tuple[int, ...]:
+    """Every process that has the domain's UUID as an argument."""
+    return tuple(pid for pid in processes.process_ids(root) if uuid in (processes.arguments(pid, root) or ()))
+
+
+def _target(pid: int, vcpus: tuple[VCpu, ...], root: Path) -> Target:
+    if len(processes.ids_in_namespaces(pid, root)) > 1 and processes.shown_namespace(root):
+        # The kernel tells a thread's ids in its own pid namespace or in the first one, in none between.
+        raise ExitStatError(
+            f"process {pid} is in a pid namespace below this one, where the kernel does not tell its ids",
+            "run virt-exitstat in that namespace ('nsenter -t PID -p -m'), or on the host itself",
+        )
+    return Target(pid=pid, vcpus=vcpus, started=processes.start_time(pid, root))
+
+
+def _where_records_are(run_dir: Path, root: Path) -> str:
+    for pid in processes.process_ids(root):
+        socket = _DAEMONS.get(processes.process_name(pid, root))
+        directory = root / "proc" / str(pid) / "root/run/libvirt"
+        # A daemon in our own view of the file system has just not written the record.
+        if socket and (directory / "qemu").is_dir() and not (directory / "qemu").samefile(run_dir):
+            return (
+                f"a daemon runs in a container: -c 'qemu+unix:///system?socket=/proc/{pid}/root/run/libvirt/{socket}'"
+            )
+    return "it is kept where libvirt's daemon runs, for as long as the domain does; 'virsh list' shows what runs"
 
 
 def _vcpus_by_thread_name(pid: int, root: Path) -> tuple[VCpu, ...]:
     vcpus = []
-    try:
-        for task in (root / "proc" / str(pid) / "task").iterdir():
-            # The whole name must match: `CPU 1` is not `CPU 10`.
-            named = _VCPU_THREAD.fullmatch(_comm(task))
-            if named:
-                vcpus.append(VCpu(number=int(named.group(1)), tid=int(task.name)))
-    except OSError:
-        return ()  # it ended while we looked
+    for tid in processes.thread_ids(pid, root):
+        # The whole name must match: `CPU 1` is not `CPU 10`.
+        named = _VCPU_THREAD.fullmatch(processes.thread_name(pid, tid, root))
+        if named:
+            vcpus.append(VCpu(number=int(named.group(1)), tid=tid))
     return tuple(sorted(vcpus))
 
 
-def _comm(process: Path) -> str:
-    try:
-        return (process / "comm").read_text(errors="replace").rstrip("\n")
-    except OSError:
-        return ""
-
-
 def _process_of_thread(tid: int, root: Path) -> int:
-    try:
-        status = (root / "proc" / str(tid) / "status").read_text(errors="replace")
-    except OSError:
-        raise NotFoundError(f"no thread with tid {tid}", "'virt-exitstat --list' shows the vCPUs' tids") from None
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Tgid:"))
-
-
-def _is_kvm_process(pid: int, root: Path) -> bool:
-    try:
-        # Listing them and reading them are two rights: CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.
-        links = [_link_target(descriptor) for descriptor in (root / "proc" / str(pid) / "fd").iterdir()]
-    except PermissionError:
-        raise ExitStatError(f"permission denied looking at process {pid}", "run as root") from None
-    except OSError:
-        return False  # no such process, or it ended while we looked
-    return any(link.startswith("anon_inode:kvm-vm") for link in links)
-
-
-def _link_target(descriptor: Path) -> str:
-    try:
-        return str(descriptor.readlink())
-    except PermissionError:
-        raise
-    except OSError:
-        return ""  # closed while we looked
+    owner = processes.owner_of(tid, root)
+    if owner is None:
+        processes.check_not_hidden(root)
+        raise NotFoundError(f"no thread with tid {tid}", "'virt-exitstat --list' shows the vCPUs' tids")
+    return owner

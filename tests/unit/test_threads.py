@@ -10,7 +10,7 @@ import pytest
 from refusals import refuses
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat import threads
+from virt_exitstat import processes, threads
 from virt_exitstat.errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
 from virt_exitstat.targets import Domain, Target, VCpu
 
@@ -448,40 +448,40 @@ def test_the_vcpus_of_a_restarted_domain_are_another_processs(host):
 
 def test_a_process_runs_until_it_ends(host):
     host.add_process(100)
-    assert threads.is_running(100, host.root)
-    assert not threads.is_running(10, host.root)
+    assert processes.is_running(100, host.root)
+    assert not processes.is_running(10, host.root)
     host.end_process(100)
-    assert not threads.is_running(100, host.root)
+    assert not processes.is_running(100, host.root)
 
 
 def test_a_thread_runs_until_it_ends(host):
     host.add_process(100, {101: "CPU 0/KVM", 102: "CPU 1/KVM"})
-    assert threads.is_running(100, host.root, tid=101)
-    assert not threads.is_running(100, host.root, tid=10)
+    assert processes.is_running(100, host.root, tid=101)
+    assert not processes.is_running(100, host.root, tid=10)
     shutil.rmtree(host.proc / "100/task/101")
-    assert not threads.is_running(100, host.root, tid=101)
-    assert threads.is_running(100, host.root, tid=102)
-    assert threads.is_running(100, host.root)
+    assert not processes.is_running(100, host.root, tid=101)
+    assert processes.is_running(100, host.root, tid=102)
+    assert processes.is_running(100, host.root)
     host.end_process(100)
-    assert not threads.is_running(100, host.root, tid=102)
+    assert not processes.is_running(100, host.root, tid=102)
 
 
 def test_a_thread_of_another_process_is_not_this_ones(host):
     # Its id was given out again.
     host.add_process(100, {101: "CPU 0/KVM"})
     host.add_process(200, {102: "CPU 0/KVM"})
-    assert not threads.is_running(100, host.root, tid=102)
-    assert not threads.is_running(200, host.root, tid=101)
-    assert not threads.is_running(100, host.root, tid=200)
+    assert not processes.is_running(100, host.root, tid=102)
+    assert not processes.is_running(200, host.root, tid=101)
+    assert not processes.is_running(100, host.root, tid=200)
 
 
 def test_the_main_thread_is_a_thread(host):
     host.add_process(100, {101: "CPU 0/KVM"})
-    assert threads.is_running(100, host.root, tid=100)
+    assert processes.is_running(100, host.root, tid=100)
 
 
 def test_this_process_and_this_thread_run():
     own = threading.get_native_id()
-    assert threads.is_running(os.getpid(), Path("/"))
-    assert threads.is_running(os.getpid(), Path("/"), tid=own)
-    assert not threads.is_running(os.getpid(), Path("/"), tid=(4 << 20) + 1)
+    assert processes.is_running(os.getpid(), Path("/"))
+    assert processes.is_running(os.getpid(), Path("/"), tid=own)
+    assert not processes.is_running(os.getpid(), Path("/"), tid=(4 << 20) + 1)

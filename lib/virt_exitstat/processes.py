@@ -1,0 +1,187 @@
+"""Processes and threads of this host, by the ids that /proc shows. The door to /proc.
+
+Processes come and go while they are looked at: one that is not there (any more) is answered by None, False or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from .errors import ExitStatError
+from .host_files import AbsentFileError, HostFileError, explain_file, is_there, list_names, read_bytes, read_text
+from .targets import PidNamespace
+
+#: The first pid namespace, whose ids the kernel program sees by itself (PROC_PID_INIT_INO in include/linux/proc_ns.h).
+_FIRST_NAMESPACE = 4026531836
+
+_CAP_SYS_PTRACE = 19
+
+
+def process_ids(root: Path) -> tuple[int, ...]:
+    """The pids of all processes that may be seen, ascending."""
+    return tuple(sorted(int(name) for name in list_names(root / "proc") if name.isdigit()))
+
+
+def is_running(pid: int, root: Path, *, tid: int | None = None) -> bool:
+    """Whether the process, or that thread of it, exists."""
+    return is_there(_task(pid, tid or pid, root))
+
+
+def start_time(pid: int, root: Path) -> int:
+    """When the process started, in clock ticks since boot; 0 when there is none. With the pid it is an identity."""
+    try:
+        stat = read_text(root / "proc" / str(pid) / "stat")
+    except HostFileError:
+        return 0
+    # The name in parentheses may hold anything, parentheses too; the 20th field behind it (proc_pid_stat(5)).
+    fields = stat.rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else 0
+
+
+def process_name(pid: int, root: Path) -> str:
+    """The command's name, at most 15 characters; empty when there is no such process."""
+    return thread_name(pid, pid, root)
+
+
+def thread_name(pid: int, tid: int, root: Path) -> str:
+    """The thread's name, at most 15 characters; empty when there is no such thread."""
+    try:
+        return read_bytes(_task(pid, tid, root) / "comm").decode(errors="replace").rstrip("\n")
+    except HostFileError:
+        return ""
+
+
+def thread_ids(pid: int, root: Path) -> tuple[int, ...]:
+    """The tids of the process; none when it has ended."""
+    try:
+        return tuple(sorted(int(name) for name in list_names(root / "proc" / str(pid) / "task") if name.isdigit()))
+    except AbsentFileError:
+        return ()
+
+
+def arguments(pid: int, root: Path) -> tuple[bytes, ...] | None:
+    """The command line as it was given; None when there is no such process."""
+    try:
+        return tuple(read_bytes(root / "proc" / str(pid) / "cmdline").split(b"\0"))
+    except AbsentFileError:
+        return None
+
+
+def owner_of(tid: int, root: Path) -> int | None:
+    """The pid of the process that the thread belongs to; None when there is no such thread."""
+    # /proc/TID is there for every thread, though no listing shows it.
+    found = re.search(r"^Tgid:\s*([0-9]+)$", _status(tid, root), re.MULTILINE)
+    return int(found.group(1)) if found else None
+
+
+def ids_in_namespaces(tid: int, root: Path) -> tuple[int, ...]:
+    """The thread's id in the pid namespace that /proc shows, and in each one below it down to the thread's own."""
+    return _namespaced(_status(tid, root)) or (tid,)
+
+
+def ancestors(pid: int, root: Path) -> tuple[int, ...]:
+    """The pids of its parent, its parent's parent and so on, as far as they may be seen."""
+    found: list[int] = []
+    while True:
+        parent = re.search(r"^PPid:\s*([0-9]+)$", _status(found[-1] if found else pid, root), re.MULTILINE)
+        # Ids that are used again while we look could lead in a circle.
+        if not parent or int(parent.group(1)) in (0, pid, *found):
+            return tuple(found)
+        found.append(int(parent.group(1)))
+
+
+def is_kvm_process(pid: int, root: Path) -> bool:
+    """Whether it has a KVM virtual machine open. Raises ExitStatError when we may not look into it."""
+    directory = root / "proc" / str(pid) / "fd"
+    # Listing them and reading them are two rights.
+    try:
+        names = list_names(directory)
+    except AbsentFileError:
+        return False
+    except HostFileError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise _not_permitted(pid, "CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE") from error
+        raise
+    try:
+        return any(_link_target(directory / name).startswith("anon_inode:kvm-vm") for name in names)
+    except PermissionError as error:
+        raise _not_permitted(pid, "CAP_SYS_PTRACE") from error
+
+
+def shown_namespace(root: Path) -> PidNamespace | None:
+    """The pid namespace whose ids /proc shows; None for the first one.
+
+    That need not be ours: `unshare --pid` without `--mount-proc` leaves the /proc of before. Raises ExitStatError when
+    it cannot be told.
+    """
+    if not is_there(root / "proc/self/ns/pid"):
+        return None  # a kernel without pid namespaces
+    # In a /proc of our own namespace we have one id. The first process of a namespace tells of another's.
+    whose = "1" if len(_namespaced(_status("self", root))) > 1 else "self"
+    file = root / "proc" / whose / "ns/pid"
+    try:
+        found = file.stat()
+    except OSError as error:
+        if whose == "1":
+            raise ExitStatError(
+                "/proc shows the ids of another pid namespace than ours, and may not tell of which",
+                "mount our own with 'mount -t proc proc /proc', or run virt-exitstat on the host itself",
+            ) from error
+        raise explain_file(file, error) from error
+    if found.st_ino == _FIRST_NAMESPACE:
+        return None
+    # As the kernel has it: the minor number in the lower 20 bits (include/linux/kdev_t.h).
+    return PidNamespace(os.major(found.st_dev) << 20 | os.minor(found.st_dev), found.st_ino)
+
+
+def check_not_hidden(root: Path) -> None:
+    """Raise ExitStatError when /proc hides other users' processes from us."""
+    try:
+        mounts = read_text(root / "proc/self/mountinfo")
+    except HostFileError:
+        return
+    # The last mount on a place is the one that is seen (proc_pid_mountinfo(5)); hidepid=0 or off hides nothing.
+    seen = [line for line in mounts.splitlines() if line.split()[4:5] == ["/proc"]][-1:]
+    found = re.search(r"\bhidepid=(?!0\b|off\b)\w+", seen[0]) if seen else None
+    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", _status("self", root), re.MULTILINE)
+    if found and not (capabilities and int(capabilities.group(1), 16) >> _CAP_SYS_PTRACE & 1):
+        raise ExitStatError(
+            f"/proc hides the processes of other users from us ({found.group()})",
+            f"{_need('CAP_SYS_PTRACE')}; for a systemd unit, ProtectProc=default does as well",
+        )
+
+
+def _not_permitted(pid: int, capabilities: str) -> ExitStatError:
+    return ExitStatError(f"permission denied looking at process {pid}", _need(capabilities))
+
+
+def _need(capabilities: str) -> str:
+    return f"{'run as root, or ' if os.geteuid() else 'root lacks a right here: '}add {capabilities}"
+
+
+def _task(pid: int, tid: int, root: Path) -> Path:
+    return root / "proc" / str(pid) / "task" / str(tid)
+
+
+def _status(process: int | str, root: Path) -> str:
+    try:
+        return read_text(root / "proc" / str(process) / "status")
+    except AbsentFileError:
+        return ""
+
+
+def _namespaced(status: str) -> tuple[int, ...]:
+    # NSpid came with Linux 4.1.
+    found = re.search(r"^NSpid:((?:\s+[0-9]+)+)$", status, re.MULTILINE)
+    return tuple(map(int, found.group(1).split())) if found else ()
+
+
+def _link_target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except PermissionError:
+        raise
+    except OSError:
+        return ""  # closed while we looked
