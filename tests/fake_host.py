@@ -19,8 +19,13 @@ class FakeHost:
         self.proc.mkdir()
         self.run_dir.mkdir(parents=True)
 
-    def add_process(self, pid, threads=None, *, domain=GUEST01, comm="qemu-system-x86", kvm=True):
-        """A process that runs `domain`; `threads` are {tid: name}, the main thread comes by itself."""
+    def add_process(
+        self, pid, threads=None, *, domain=GUEST01, comm="qemu-system-x86", kvm=True, parent=1, inside=None, started=0
+    ):
+        """A process that runs `domain`; `threads` are {tid: name}, the main thread comes by itself.
+
+        `inside` is {pid or tid: its id in a pid namespace below}; `started` is in clock ticks since boot.
+        """
         fds = self.proc / str(pid) / "fd"
         fds.mkdir(parents=True)
         (fds / "0").symlink_to("/dev/null")
@@ -31,16 +36,23 @@ class FakeHost:
         arguments = ["/usr/bin/qemu-system-x86_64", "-name", f"guest={domain.name}", "-uuid", domain.uuid, "-S", ""]
         (self.proc / str(pid) / "cmdline").write_bytes("\0".join(arguments).encode())
         for tid, name in {pid: comm, **(threads or {})}.items():
-            self.add_thread(pid, tid, name)
+            self.add_thread(pid, tid, name, parent=parent, inside=(inside or {}).get(tid))
+        if started:
+            # The name may hold what looks like the end of the name (proc_pid_stat(5)).
+            numbers = " ".join(["S", str(parent), *["0"] * 17, str(started), *["0"] * 30])
+            (self.proc / str(pid) / "stat").write_text(f"{pid} (a) b) {numbers}\n")
 
-    def add_thread(self, pid, tid, name):
+    def add_thread(self, pid, tid, name, *, parent=1, inside=None):
         task = self.proc / str(pid) / "task" / str(tid)
         # The kernel has a /proc/TID for every thread, though no listing of /proc shows it.
         shown = self.proc / str(tid)
         for directory in (task, shown):
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "comm").write_text(f"{name}\n")
-            (directory / "status").write_text(f"Name:\t{name}\nUmask:\t0022\nTgid:\t{pid}\nPid:\t{tid}\nPPid:\t1\n")
+            (directory / "status").write_text(
+                f"Name:\t{name}\nUmask:\t0022\nTgid:\t{pid}\nPid:\t{tid}\nPPid:\t{parent}\n"
+                f"NStgid:\t{pid}\nNSpid:\t{tid}{f'{chr(9)}{inside}' if inside else ''}\n"
+            )
 
     def add_vcpus(self, pid, tids, *, domain=GUEST01):
         """A process with the vCPU threads {number: tid} and libvirt's status file of it."""

@@ -1,5 +1,6 @@
 """Run the tool in the lab beside its second witnesses: KVM's own counters, by debugfs and by libvirt."""
 
+import os
 import re
 import signal
 import subprocess
@@ -82,19 +83,25 @@ class Witness:
         """HLT exits of the whole domain, by debugfs."""
         return int((self._debugfs / "halt_exits").read_text())
 
+    def virsh(self, *arguments):
+        """Ask the libvirt that runs it."""
+        return virsh(*arguments)
+
     def exits_by_vcpu(self):
         """{vCPU: exits}, by libvirt."""
-        stats = virsh("domstats", "--vcpu", self.name)
+        stats = self.virsh("domstats", "--vcpu", self.name)
         return {int(n): int(count) for n, count in re.findall(r"vcpu\.(\d+)\.exits\.sum=(\d+)", stats)}
 
 
 class Run:
     """A virt-exitstat that counts: started and attached when made, its report read when stopped."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, inside=()):
+        """`inside` is the beginning of a command that runs the rest as its only child, in a container for instance."""
         self._process = subprocess.Popen(
-            [CHECKOUT / "virt-exitstat", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*inside, CHECKOUT / "virt-exitstat", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        self._has_child = bool(inside)
         self.ready_line = self._process.stderr.readline()
         assert self.ready_line.startswith("counting exits of "), self.ready_line + self._process.stderr.read()
 
@@ -104,7 +111,8 @@ class Run:
 
     def stop_text(self, how=signal.SIGINT):
         """End it by a signal; the report as it was printed."""
-        self._process.send_signal(how)
+        pid = self._process.pid
+        os.kill(int(Path(f"/proc/{pid}/task/{pid}/children").read_text()) if self._has_child else pid, how)
         self.text, errors = self._process.communicate()
         assert (self._process.returncode, errors) == (0, "")
         return self.text
@@ -133,7 +141,7 @@ def work_for(witnesses, exits=3000):
     """Resume suspended domains, let each take some exits, suspend them again."""
     goals = {witness: witness.exits() + exits for witness in witnesses}
     for witness in witnesses:
-        virsh("resume", witness.name)
+        witness.virsh("resume", witness.name)
     wait_until(lambda: all(witness.exits() > goal for witness, goal in goals.items()), f"{exits} exits are taken")
     for witness in witnesses:
-        virsh("suspend", witness.name)
+        witness.virsh("suspend", witness.name)

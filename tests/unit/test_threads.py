@@ -274,7 +274,126 @@ def test_no_record_at_all_says_where_it_was_looked_for(host):
         resolve(host)
 
 
+# -- a wrapper in front of QEMU --
+
+
+def add_wrapper(host):
+    """<emulator> is a script without `exec`: libvirt records the shell, whose command line has the UUID as well."""
+    host.add_process(100, comm="wrapper", kvm=False)
+    host.add_process(110, {111: "CPU 0/KVM", 112: "CPU 1/KVM"}, parent=100)
+
+
+def test_a_wrapper_that_waits_for_qemu_is_followed_to_it(host):
+    add_wrapper(host)
+    host.add_status(100, [(0, 111), (1, 112)])
+    assert resolve(host) == Target(110, (VCpu(0, 111), VCpu(1, 112)), GUEST01)
+
+
+def test_a_wrapper_is_followed_by_the_pid_file_too(host):
+    add_wrapper(host)
+    host.add_pid_file("100")
+    assert resolve(host) == Target(110, (VCpu(0, 111), VCpu(1, 112)), GUEST01)
+
+
+def test_a_wrapper_may_have_a_wrapper(host):
+    host.add_process(100, comm="outer", kvm=False)
+    host.add_process(105, comm="inner", kvm=False, parent=100)
+    host.add_process(110, {111: "CPU 0/KVM"}, parent=105)
+    host.add_status(100, [(0, 111)])
+    assert resolve(host).pid == 110
+
+
+def test_a_wrappers_child_must_run_the_domain_and_be_its_child(host):
+    host.add_process(100, comm="wrapper", kvm=False)
+    host.add_process(110, {111: "CPU 0/KVM"}, parent=100, domain=GUEST02)
+    host.add_process(120, {121: "CPU 0/KVM"}, parent=1)
+    for tid in (111, 121):
+        host.add_status(100, [(0, tid)])
+        with refuses(StaleRecordError, f"thread {tid} of vCPU 0 is not in process 100"):
+            resolve(host)
+
+
+# -- a container's libvirt, seen from the host --
+
+
+def test_ids_of_a_container_are_found_by_nspid(host):
+    host.add_process(4000, {4001: "CPU 0/KVM", 4002: "CPU 1/KVM"}, inside={4000: 50, 4001: 57, 4002: 58})
+    host.add_status(50, [(0, 57), (1, 58)])
+    assert resolve(host) == Target(4000, (VCpu(0, 4001), VCpu(1, 4002)), GUEST01)
+
+
+def test_ids_of_a_container_are_found_by_its_pid_file(host):
+    host.add_process(4000, {4001: "CPU 0/KVM"}, inside={4000: 50, 4001: 57})
+    host.add_pid_file("50")
+    assert resolve(host) == Target(4000, (VCpu(0, 4001),), GUEST01)
+
+
+def test_a_process_of_the_host_with_a_containers_number_is_not_taken(host):
+    host.add_process(50, {57: "CPU 0/KVM"}, domain=GUEST02)
+    host.add_process(4000, {4001: "CPU 0/KVM"}, inside={4000: 50, 4001: 57})
+    host.add_status(50, [(0, 57)])
+    assert resolve(host).pid == 4000
+
+
+def test_two_containers_that_both_fit_are_refused(host):
+    for pid in (4000, 5000):
+        host.add_process(pid, {pid + 1: "CPU 0/KVM"}, inside={pid: 50, pid + 1: 57})
+    host.add_status(50, [(0, 57)])
+    with refuses(StaleRecordError, "no process 50"):
+        resolve(host)
+
+
+def test_a_container_without_one_of_the_threads_does_not_fit(host):
+    host.add_process(4000, {4001: "CPU 0/KVM"}, inside={4000: 50, 4001: 57})
+    host.add_status(50, [(0, 57), (1, 58)])
+    with refuses(StaleRecordError, "no process 50"):
+        resolve(host)
+
+
+# -- a /proc that hides --
+
+
+@pytest.mark.parametrize("option", ["hidepid=2", "hidepid=invisible", "gid=4,hidepid=noaccess"])
+def test_a_hidden_process_is_no_stale_record(host, option):
+    host.add_status(100, [(0, 101)])
+    host.add_file("proc/self/mountinfo", f"22 27 0:21 / /proc rw,relatime - proc proc rw,{option}\n")
+    host.add_file("proc/self/status", "CapEff:\t000000c000000004\n")
+    for look in (
+        lambda: resolve(host),
+        lambda: threads.resolve_process(100, host.root),
+        lambda: threads.resolve_threads([101], host.root),
+        lambda: threads.kvm_processes(host.root),
+    ):
+        with refuses(ExitStatError, "/proc hides the processes of other users from us (hidepid=") as refused:
+            look()
+        assert "CAP_SYS_PTRACE" in refused.value.hint and "ProtectProc" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("mount", "capabilities"),
+    [
+        ("proc rw", "0000000000000000"),
+        ("proc rw,hidepid=0", "0000000000000000"),
+        ("proc rw,hidepid=off", "0000000000000000"),
+        ("proc rw,hidepid=2", "000001ffffffffff"),
+    ],
+)
+def test_a_proc_that_hides_nothing_from_us_is_not_blamed(host, mount, capabilities):
+    host.add_status(100, [(0, 101)])
+    host.add_file("proc/self/mountinfo", f"22 27 0:21 / /proc rw,relatime - proc {mount}\n")
+    host.add_file("proc/self/status", f"CapEff:\t{capabilities}\n")
+    with refuses(StaleRecordError, "no process 100"):
+        resolve(host)
+
+
 # -- names --
+
+
+def test_the_name_of_a_pid_file_has_xml_escapes(host):
+    domain = replace(GUEST01, name="web 1;$(id)\"<&'>")
+    host.add_process(100, {101: "CPU 0/KVM"}, domain=domain)
+    (host.run_dir / "web 1;$(id)&quot;&lt;&amp;&apos;&gt;.pid").write_text("100")
+    assert resolve(host, domain) == Target(100, (VCpu(0, 101),), domain)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
