@@ -13,7 +13,16 @@ from .attach_plan import Attachment
 from .choose import Choice, Sort
 from .domains import DEFAULT_URI
 from .errors import UsageError
-from .option_values import one_of, parse_id, parse_interval, parse_max_vcpus, parse_vcpus, positive, split_duration
+from .option_values import (
+    one_of,
+    parse_id,
+    parse_interval,
+    parse_max_vcpus,
+    parse_name,
+    parse_vcpus,
+    positive,
+    split_duration,
+)
 from .options import MAX_VCPUS, Candidates, Options, OutputFormat, check_options
 
 _EXAMPLES = """\
@@ -119,7 +128,7 @@ def parse_options(argv: Sequence[str]) -> Options:
     names, duration_s = split_duration(given.words)
     pids = [word for text in given.pid for word in text.split(",")]
     options = Options(
-        domains=(*names, *given.domain),
+        domains=tuple(map(parse_name, (*names, *given.domain))),
         duration_s=duration_s,
         interval_s=given.interval or (min(_LIVE_INTERVAL_S, duration_s or math.inf) if given.live else None),
         count=given.count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -36,6 +37,14 @@ def split_duration(words: Sequence[str]) -> tuple[tuple[str, ...], float | None]
             f"leave it out to count until Ctrl-C; a domain of that name or id is given with '-d {words[-1]}'",
         )
     return tuple(words[:-1]), duration_s
+
+
+def parse_name(text: str) -> str:
+    """A domain's name as libvirt has it, which is UTF-8: what was typed in UTF-8 is taken so whatever the locale."""
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeError:
+        return text
 
 
 def parse_interval(text: str) -> float:

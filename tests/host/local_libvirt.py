@@ -25,12 +25,12 @@ def tool(*arguments, **options):
 
 @contextlib.contextmanager
 def started_domains(directory):
-    """A function that starts domains by (name, vcpus, most vcpus); they are destroyed at the end."""
+    """A function that starts domains by (name, vcpus, most vcpus, emulator); they are destroyed at the end."""
     started = []
 
-    def start(name, vcpus=1, most=None):
+    def start(name, vcpus=1, most=None, emulator=None):
         xml = directory / f"{len(started)}.xml"
-        xml.write_text(domain_xml(name, vcpus, most or vcpus))
+        xml.write_text(domain_xml(name, vcpus, most or vcpus, emulator), encoding="utf-8")
         virsh("create", str(xml))
         started.append(name)
         return name
@@ -42,7 +42,7 @@ def started_domains(directory):
             virsh("destroy", name, check=False)
 
 
-def domain_xml(name, vcpus, most):
+def domain_xml(name, vcpus, most, emulator=None):
     """A domain without disks: its firmware finds nothing to boot, which is all that --list needs."""
     escaped = name.replace("&", "&amp;").replace("<", "&lt;")
     return f"""
@@ -51,5 +51,7 @@ def domain_xml(name, vcpus, most):
           <vcpu current='{vcpus}'>{most}</vcpu>
           <os><type arch='x86_64' machine='pc'>hvm</type></os>
           <features><acpi/><apic/></features>
-          <devices><memballoon model='none'/></devices>
+          <devices>
+            {f"<emulator>{emulator}</emulator>" if emulator else ""}<memballoon model='none'/>
+          </devices>
         </domain>"""

@@ -71,6 +71,41 @@ def test_names_with_spaces_quotes_and_shell_syntax_are_found_and_shown(domain, t
         assert name in done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "ascii"])
+def test_names_are_found_in_any_locale(domain, tmp_path, encoding):
+    """libvirt writes UTF-8 file names. Shown is what the locale can show; typed, UTF-8 and the locale's bytes fit."""
+    name = domain(f"{PREFIX}-ünï-dömäin")
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if encoding == "iso-8859-1":
+        subprocess.run(["localedef", "-i", "en_US", "-f", "ISO-8859-1", tmp_path / "en_US.ISO-8859-1"], check=True)
+        environment.update(LC_ALL="en_US.ISO-8859-1", LOCPATH=str(tmp_path))
+    elif encoding == "ascii":
+        environment.update(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    shown = name.encode(encoding, "backslashreplace")
+    for typed in {name.encode(), name.encode("iso-8859-1") if encoding == "iso-8859-1" else name.encode()}:
+        done = subprocess.run([CHECKOUT / "virt-exitstat", "--list", "-d", typed], capture_output=True, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert shown in done.stdout
+    every = subprocess.run([CHECKOUT / "virt-exitstat", "--list"], capture_output=True, env=environment)
+    assert shown in every.stdout, every.stderr
+
+
+def test_an_emulator_behind_a_wrapper_that_does_not_exec_is_found(domain):
+    """libvirt records the wrapper's pid; the vCPU threads are its child's."""
+    wrapper = Path(f"/usr/local/bin/{PREFIX}-wrapper")
+    wrapper.write_text('#!/bin/sh\n/usr/bin/qemu-system-x86_64 "$@"\n')
+    wrapper.chmod(0o755)
+    try:
+        name = domain(f"{PREFIX}-wrapped", 2, emulator=str(wrapper))
+        recorded = int(Path(f"/run/libvirt/qemu/{name}.pid").read_text())
+        pid, tids = listed(name)
+        assert pid != recorded
+        assert tids == known_to_proc(pid) == known_to_qemu(name)
+        assert name in tool("--list").stdout
+    finally:
+        wrapper.unlink()
+
+
 def test_a_domain_that_has_ended_is_no_longer_found(domain):
     name = domain(f"{PREFIX}-gone")
     virsh("destroy", name)
