@@ -23,10 +23,7 @@ def domain(name, pid, vcpus=1):
 def report(targets, exits=None, *, seconds=1.0, lost=(), ended=()):
     """`exits` is {tid: {reason name: count}}; a tid belongs to the process in whose hundred it lies."""
     counts = {Thread(tid // 100 * 100, tid): reasons for tid, reasons in (exits or {}).items()}
-    return make_report(
-        Targets(tuple(targets)),
-        CountSnapshot(seconds, counts, Lost(*lost)),
-        str,
-        ended,
-        **WHEN_AND_WHERE,
-    )
+    delta = CountSnapshot(seconds, counts, Lost(*lost))
+    for process in ended:
+        delta = delta.ended(*process)
+    return make_report(Targets(tuple(targets)), delta, str, ended, **WHEN_AND_WHERE)

@@ -34,6 +34,9 @@ class Counter(Protocol):
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Make room for new threads when it gets scarce: threads that are gone keep their counts but not their rows."""
 
+    def end(self, tgid: int, started: int) -> None:
+        """Keep the counts of a process that has ended as those of EndedThreads: its ids may be another's soon."""
+
     def follow(self, thread_filter: ThreadFilter) -> None:
         """Count other threads from now on. Only for a counter whose first filter said that it changes."""
 

@@ -21,7 +21,7 @@ from .host_files import fdinfo
 from .kernel_program import find_program, program_macros
 from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
 from .quiet_stderr import quiet_stderr
-from .snapshot import CountSnapshot, Lost, Thread
+from .snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from .targets import ThreadFilter
 
 # bcc takes bytes for names; text makes it warn.
@@ -53,7 +53,7 @@ class ExitCounter:
         check_headers(root)
         self._filter, self._threads, self._debug = thread_filter, max_vcpus, debug
         self._clear_again = False
-        self._gone: dict[Thread, Counts[int]] = {}
+        self._gone: dict[AnyThread, Counts[int]] = {}
         self._detach: Callable[[], None] | None = None
         self._left = list(plans.plans)
         self._bpf: Any = None
@@ -109,21 +109,19 @@ class ExitCounter:
             self._clear_again = False
             self._clear_cache()
         taken = self._rows.taken()
-        if len(taken) * 2 < self._threads:
-            return
-        gone = [(identity, row) for identity, row in taken if is_gone(thread_of(identity))]
-        if not gone:
-            return
-        row_of = self._bpf[b"row_of"]
-        # Its keys are ids of the first pid namespace, which those in the rows need not be.
-        key_of = {row.value: key for key, row in row_of.items()}
-        for _, row in gone:
-            del row_of[key_of[row]]
-        self._clear_cache()
-        for identity, row in gone:
-            self._gone.setdefault(thread_of(identity), Counts()).update(self._rows.read(row))
-            self._rows.clear(row)
-            self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+        if len(taken) * 2 >= self._threads:
+            self._take_back([(identity, row) for identity, row in taken if is_gone(thread_of(identity))])
+
+    def end(self, tgid: int, started: int) -> None:
+        """Keep the counts of a process that has ended as those of EndedThreads, and give its rows to new threads."""
+        self._take_back([(identity, row) for identity, row in self._rows.taken() if thread_of(identity).tgid == tgid])
+        unslotted = self._bpf[b"unslotted"]
+        for key, count in unslotted.items():
+            if thread_of(key.identity).tgid == tgid:
+                self._gone.setdefault(thread_of(key.identity), Counts())[key.reason] += count.value
+                del unslotted[key]
+        for thread in [thread for thread in self._gone if isinstance(thread, Thread) and thread.tgid == tgid]:
+            self._gone[EndedThread(*thread, started)] = self._gone.pop(thread)
 
     def follow(self, thread_filter: ThreadFilter) -> None:
         """Count other threads from now on; those that are no longer wanted keep their counts.
@@ -221,6 +219,21 @@ class ExitCounter:
                 f"more domains and vCPUs are to be counted than there is room for ({self._threads})",
                 "raise --max-vcpus",
             ) from None
+
+    def _take_back(self, gone: list[tuple[int, int]]) -> None:
+        # Keep the counts of (identity, row) of threads that are gone.
+        if not gone:
+            return
+        row_of = self._bpf[b"row_of"]
+        # Its keys are ids of the first pid namespace, which those in the rows need not be.
+        key_of = {row.value: key for key, row in row_of.items()}
+        for _, row in gone:
+            del row_of[key_of[row]]
+        self._clear_cache()
+        for identity, row in gone:
+            self._gone.setdefault(thread_of(identity), Counts()).update(self._rows.read(row))
+            self._rows.clear(row)
+            self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
 
     def _clear_cache(self) -> None:
         cache = self._bpf[b"cache"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 from pathlib import Path
 
 from .errors import ExitStatError
@@ -38,6 +39,52 @@ def start_time(pid: int, root: Path) -> int:
     # The name in parentheses may hold anything, parentheses too; the 20th field behind it (proc_pid_stat(5)).
     fields = stat.rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else 0
+
+
+class Watch:
+    """One process, watched for its end: its pid may be given out again, and then is another's.
+
+    Raises ExitStatError when the system refuses to have it watched.
+    """
+
+    def __init__(self, pid: int, started: int, root: Path) -> None:
+        self._pid, self._started, self._root = pid, started, root
+        self._fd, self._is_over = -1, False
+        if root == Path("/"):
+            try:
+                self._fd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                self._is_over = True
+            except OSError as error:
+                raise ExitStatError(
+                    f"cannot watch process {pid}: {error.strerror}",
+                    "allow more open files ('ulimit -n'), or pidfd_open(2) in this container",
+                ) from error
+        # Not the process that was meant, if another one took its pid before it was watched.
+        self._is_over = self._is_over or not is_running(pid, root) or start_time(pid, root) != started
+
+    def fileno(self) -> int:
+        """Readable when the process has ended; -1 when that is not told (a made-up root)."""
+        return self._fd
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended. It takes no more exits then, a zombie neither."""
+        if not self._is_over:
+            if self._fd >= 0:
+                poll = select.poll()
+                poll.register(self._fd, select.POLLIN)
+                self._is_over = bool(poll.poll(0))
+            else:
+                self._is_over = not is_running(self._pid, self._root) or (
+                    start_time(self._pid, self._root) != self._started
+                )
+        return self._is_over
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def process_name(pid: int, root: Path) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .attach_plan import Attachment
 from .exit_reasons import Isa
-from .snapshot import CountSnapshot, Lost, Thread
+from .snapshot import AnyThread, CountSnapshot, Lost, Thread
 from .targets import Target, Targets, VCpu
 
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
@@ -95,7 +95,7 @@ def make_report(
     targets: Targets,
     delta: CountSnapshot,
     reason_name: Callable[[int], str],
-    ended: Iterable[int] = (),
+    ended: Iterable[tuple[int, int]] = (),
     *,
     time: datetime,
     provenance: Provenance,
@@ -103,14 +103,15 @@ def make_report(
     """Join what was to be counted with what was counted.
 
     `targets` carry the vCPUs known at the end of the run as well as at its start. `delta.time_s` is the run's length in
-    seconds. `ended` are the pids that are gone. A target whose threads took no exits is there with a total of 0.
+    seconds. `ended` are the processes (Target.process) that are gone, whose threads are EndedThreads in `delta`. A
+    target whose threads took no exits is there with a total of 0.
     """
     gone = frozenset(ended)
-    reports = [_report_target(target, delta, reason_name, target.pid in gone) for target in targets.targets]
+    reports = [_report_target(target, delta, reason_name, ended=target.process in gone) for target in targets.targets]
     if targets.everything:
-        listed = {target.pid for target in targets.targets}
-        for pid in sorted({thread.tgid for thread in delta.counts} - listed):
-            reports.append(_report_target(Target(pid=pid, vcpus=()), delta, reason_name, pid in gone))
+        listed = {target.pid for target in targets.targets if target.process not in gone}
+        for pid in sorted({thread.tgid for thread in delta.counts if isinstance(thread, Thread)} - listed):
+            reports.append(_report_target(Target(pid=pid, vcpus=()), delta, reason_name, ended=False))
     reports.sort(key=lambda report: (-report.table.total, report.target.label))
     return Report(tuple(reports), delta.time_s, delta.lost, time, provenance)
 
@@ -124,11 +125,15 @@ def sum_targets(report: Report) -> Table:
 
 
 def _report_target(
-    target: Target, delta: CountSnapshot, reason_name: Callable[[int], str], ended: bool
+    target: Target, delta: CountSnapshot, reason_name: Callable[[int], str], *, ended: bool
 ) -> TargetReport:
     wanted = [vcpu for vcpu in target.vcpus if target.tids is None or vcpu.tid in target.tids]
     number_of = {vcpu.tid: vcpu.number for vcpu in wanted}
-    counted = {thread: counts for thread, counts in delta.counts.items() if thread.tgid == target.pid}
+    counted = {
+        Thread(thread.tgid, thread.tid): counts
+        for thread, counts in delta.counts.items()
+        if _is_of(thread, target, ended=ended)
+    }
     for tid in target.tids or ():
         counted.setdefault(Thread(target.pid, tid), {})
 
@@ -155,6 +160,12 @@ def _report_target(
         table=_make_table(_sum(counted.values()), delta.time_s, reason_name),
         per_vcpu=tuple(per_vcpu),
     )
+
+
+def _is_of(thread: AnyThread, target: Target, *, ended: bool) -> bool:
+    if isinstance(thread, Thread):
+        return not ended and thread.tgid == target.pid
+    return ended and (thread.tgid, thread.started) == target.process
 
 
 def _tid_of(vcpus: Iterable[VCpu], number: int) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Union
 
 
 class Thread(NamedTuple):
@@ -12,6 +12,21 @@ class Thread(NamedTuple):
 
     tgid: int
     tid: int
+
+
+class EndedThread(NamedTuple):
+    """A thread of a process that has ended: its ids may be another's by now, `started` tells them apart.
+
+    `started` is the process's (targets.Target).
+    """
+
+    tgid: int
+    tid: int
+    started: int
+
+
+#: Whom exits are counted for.
+AnyThread = Union[Thread, EndedThread]
 
 
 class Lost(NamedTuple):
@@ -34,12 +49,20 @@ class CountSnapshot:
     """
 
     time_s: float
-    counts: Mapping[Thread, Mapping[int, int]]
+    counts: Mapping[AnyThread, Mapping[int, int]]
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
+
+    def ended(self, tgid: int, started: int) -> CountSnapshot:
+        """The same when that process has ended: its threads are EndedThreads."""
+        counts = {
+            EndedThread(*thread, started) if isinstance(thread, Thread) and thread.tgid == tgid else thread: counted
+            for thread, counted in self.counts.items()
+        }
+        return replace(self, counts=counts)
 
     def since(self, earlier: CountSnapshot) -> CountSnapshot:
         """What was counted after `earlier`, of threads that took exits; its `time_s` is the seconds between the two."""
-        delta: dict[Thread, dict[int, int]] = {}
+        delta: dict[AnyThread, dict[int, int]] = {}
         for thread, counts in self.counts.items():
             before = earlier.counts.get(thread, {})
             if counts != before:

@@ -42,6 +42,11 @@ class Target:
     started: int = 0
 
     @property
+    def process(self) -> tuple[int, int]:
+        """The process's identity: (pid, started)."""
+        return (self.pid, self.started)
+
+    @property
     def label(self) -> str:
         """The domain's name, else `pid N`."""
         return self.domain.name if self.domain else f"pid {self.pid}"

@@ -91,7 +91,7 @@ def current_vcpus(target: Target, run_dir: Path | None, root: Path) -> tuple[VCp
             now = resolve_process(target.pid, root)
     except ExitStatError:
         return ()
-    return now.vcpus if now.pid == target.pid else ()
+    return now.vcpus if now.process == target.process else ()
 
 
 def _restrict(target: Target, tids: Iterable[int]) -> Target:

@@ -50,6 +50,9 @@ class SetCounter:
     def detach(self):
         self._world.attached = 0
 
+    def end(self, *_process):
+        assert self._world.opened
+
     def free_rows(self, is_gone):
         assert not any(is_gone(thread) for thread in self._world.counts if thread.tid != 1199)
 
@@ -89,6 +92,10 @@ class TimedCounter(SetCounter):
 
     def free_rows(self, is_gone):
         pass
+
+    def end(self, tgid, started):
+        self._count()
+        self._counted = dict(CountSnapshot(0.0, self._counted).ended(tgid, started).counts)
 
     def follow(self, thread_filter):
         self._count()

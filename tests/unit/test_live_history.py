@@ -39,7 +39,7 @@ def test_what_has_ended_or_is_not_reported_is_forgotten():
     other, third = domain("guest02", 200), domain("guest03", 300)
     history = History()
     history.add(report([GUEST01, other, third], {201: {"HLT": 1}}))
-    history.add(report([GUEST01, other], {201: {"HLT": 1}}, ended=[200]))
+    history.add(report([GUEST01, other], {201: {"HLT": 1}}, ended=[(200, 0)]))
     assert [record.label for record in history.domains()] == ["guest01"]
     assert {key.pid for key in history.records} == {100}
 

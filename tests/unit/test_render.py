@@ -17,6 +17,8 @@ EXITS = {(100, 101): {12: 1200, 10: 23}, (100, 102): {12: 2800, 32: 2, 0xBEEF: 1
 
 def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, table=VMX):
     delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
+    for process in ended:
+        delta = delta.ended(*process)
     report = make_report(Targets(tuple(targets)), delta, table.name_of, ended, **WHEN_AND_WHERE)
     return render_report(report, per_vcpu=per_vcpu)
 
@@ -75,9 +77,9 @@ def test_domains_are_set_apart_by_an_empty_line():
 
 
 def test_a_domain_that_ended_says_so():
-    header, _, _ = render([GUEST01], EXITS, ended=[100]).partition("\n")
+    header, _, _ = render([GUEST01], EXITS, ended=[(100, 0)]).partition("\n")
     assert header == "guest01: vCPUs 0-1, 10.000 s, ended while counting"
-    for part in render([GUEST01], EXITS, ended=[100], per_vcpu=True).split("\n\n"):
+    for part in render([GUEST01], EXITS, ended=[(100, 0)], per_vcpu=True).split("\n\n"):
         assert part.partition("\n")[0].endswith(", ended while counting")
 
 
@@ -164,7 +166,7 @@ def test_reports_stay_below_80_columns(table, per_vcpu):
     counts = {
         (100, tid): dict.fromkeys([*longest_names(table), 0xBEEF], 10**12) for tid in (4_000_000, 4_000_287, 4_100_000)
     }
-    text = render([target], counts, seconds=86400, ended=[100], lost=Lost(1, 2, 3), per_vcpu=per_vcpu, table=table)
+    text = render([target], counts, seconds=86400, ended=[(100, 0)], lost=Lost(1, 2, 3), per_vcpu=per_vcpu, table=table)
     assert [line for line in text.splitlines() if len(line) >= 80] == []
 
 

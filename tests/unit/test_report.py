@@ -1,12 +1,13 @@
 """report: targets and counts joined, collapsed, sorted; no exit goes missing."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.snapshot import CountSnapshot, EndedThread, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}
@@ -16,6 +17,8 @@ GUEST02 = Target(200, (VCpu(0, 201), VCpu(1, 202)), Domain("guest02", "uuid-2", 
 
 def report(targets, counts, *, seconds=1.0, lost=(), ended=(), everything=False):
     delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
+    for process in ended:
+        delta = delta.ended(*process)
     return make_report(
         Targets(tuple(targets), everything=everything), delta, NAMES.__getitem__, ended, **WHEN_AND_WHERE
     )
@@ -155,8 +158,22 @@ def test_time_and_lost_are_handed_on():
 
 
 def test_only_the_process_that_ended_is_marked():
-    found = report([GUEST01, GUEST02], {}, ended=iter([200]))
+    found = report([GUEST01, GUEST02], {}, ended=[(200, 0)])
     assert [(target.target.pid, target.ended) for target in found.targets] == [(100, False), (200, True)]
+
+
+def test_an_ended_process_and_one_that_took_its_pid_have_each_their_own():
+    """Both have a thread 101, for ids are used again."""
+    before, after = replace(GUEST01, started=10), replace(GUEST02, pid=100, vcpus=(VCpu(0, 101),), started=20)
+    delta = CountSnapshot(
+        1.0, {EndedThread(100, 101, 10): {1: 5}, Thread(100, 101): {1: 7}, EndedThread(100, 9, 8): {1: 9}}
+    )
+    found = make_report(Targets((before, after)), delta, NAMES.__getitem__, [before.process], **WHEN_AND_WHERE)
+    assert [(one.target.label, one.ended, one.table.total) for one in found.targets] == [
+        ("guest02", False, 7),
+        ("guest01", True, 5),
+    ]
+    assert of_vcpus(found.targets[1])[0] == (0, (100, 101), 5)
 
 
 # -- tids and everything --
