@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import signal
 import sys
 import traceback
@@ -17,7 +16,7 @@ from typing import Any, NoReturn
 from . import domains
 from .attach_plan import find_isa, plan_attachment
 from .choose import find_reasons
-from .command_line import parse_options
+from .command_line import TextWanted, parse_options
 from .completion import find_candidates
 from .counter import Counter
 from .counting import count
@@ -31,13 +30,15 @@ from .render import import_tabulate, render_list
 from .resolve import resolve
 from .session import Session
 from .signals import Signals
+from .standard_streams import drop_unwritten, open_missing_streams, say
 from .targets import Target, Targets, ThreadFilter, describe_vcpus
 from .terminal import escape
 from .timing import Clock, Schedule
 
 
-def run_cli() -> NoReturn:
-    """Run with this process's arguments, report errors the way users read them, and exit."""
+def run_cli(run: Callable[[Sequence[str]], ExitStatus] | None = None) -> NoReturn:
+    """Run main(), or what stands for it, with this process's arguments, report errors the way users read them, exit."""
+    open_missing_streams()
     debug = "--debug" in sys.argv[1:]
     # Outside of counting, where signals are held back, Ctrl-C ends us as it ends any program, also while libvirt does
     # not answer or clang compiles: Python's handler would wait for them. One that is ignored (nohup) stays so.
@@ -46,25 +47,21 @@ def run_cli() -> NoReturn:
     try:
         if sys.stdout is None:
             raise ExitStatError("standard output is closed", "let it go to a terminal, a file or a pipe")
-        # A name that the terminal's encoding lacks is shown escaped, not refused.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        status = main(sys.argv[1:])
+        status = (run or main)(sys.argv[1:])
     except ExitStatError as error:
         if debug:
-            traceback.print_exc()
-        print(f"virt-exitstat: {error}\nhint: {error.hint}", file=sys.stderr)
+            say(traceback.format_exc())
+        say(f"virt-exitstat: {error}\nhint: {error.hint}")
         status = error.status
     except BrokenPipeError:
         # The reader (`| head`) has seen enough.
         status = ExitStatus.FAILURE
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(f"virt-exitstat: internal error: {error!r}\nhint: please report what --debug shows", file=sys.stderr)
+            say(traceback.format_exc())
+        say(f"virt-exitstat: internal error: {error!r}\nhint: please report what --debug shows")
         status = ExitStatus.FAILURE
-    if status is not ExitStatus.OK:
-        # What could not be written must not fail once more when Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    drop_unwritten()
     sys.exit(status)
 
 
@@ -83,7 +80,11 @@ def main(
     """
     if any(word.partition("=")[0] == "--complete" for word in argv):
         return _complete(argv, connection, root)
-    options = parse_options(argv)
+    try:
+        options = parse_options(argv)
+    except TextWanted as wanted:
+        StandardOutput().write(wanted.text)
+        return ExitStatus.OK
     if options.live:
         from .live import check_live  # only here, and below: completion asks often, and waits for every import
 
@@ -134,7 +135,7 @@ def main(
                 return ExitStatus.OK
             with Signals() as signals:
                 session.start()
-                print(f"counting exits of {_describe(targets)} {_describe_time(options)}", file=sys.stderr, flush=True)
+                say(f"counting exits of {_describe(targets)} {_describe_time(options)}")
                 schedule = Schedule(clock.monotonic_s(), options.interval_s, options.duration_s)
                 reopen = log.reopen if log else None
                 last = count(session, schedule, signals, clock, reports=options.count, show=output.write, reopen=reopen)
@@ -157,7 +158,7 @@ def _run_live(session: Session, options: Options) -> None:
 
 
 def _note(text: str) -> None:
-    print(f"virt-exitstat: {text}", file=sys.stderr, flush=True)
+    say(f"virt-exitstat: {text}")
 
 
 def _complete(argv: Sequence[str], connection: Any, root: Path) -> ExitStatus:

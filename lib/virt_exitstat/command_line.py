@@ -45,7 +45,7 @@ _LIVE_INTERVAL_S = 1.0
 
 
 def parse_options(argv: Sequence[str]) -> Options:
-    """The command line as a value. Raises UsageError; exits only for --help and --version."""
+    """The command line as a value. Raises UsageError, and TextWanted for --help and --version."""
     parser = _Parser(
         prog="virt-exitstat",
         usage="%(prog)s [options] [DOMAIN ...] [DURATION]",
@@ -53,6 +53,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
     # argparse cannot tell a last number from the domains before it; split_duration does.
     parser.add_argument(
@@ -61,6 +62,9 @@ def parse_options(argv: Sequence[str]) -> Options:
         metavar="DOMAIN",
         help="name, UUID or id of a running domain (default: every one);"
         " a number at the end is DURATION, in seconds (default: until Ctrl-C)",
+    )
+    parser.add_argument(
+        "-h", "--help", action=_Show, nargs=0, const=_Parser.format_help, help="show this help message and exit"
     )
     parser.add_argument(
         "-d",
@@ -121,7 +125,13 @@ def parse_options(argv: Sequence[str]) -> Options:
         help=f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {DEFAULT_URI})",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks and what the compiler says")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--version",
+        action=_Show,
+        nargs=0,
+        const=lambda parser: f"{parser.prog} {__version__}\n",
+        help="show program's version number and exit",
+    )
     parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
     given = parser.parse_intermixed_args(argv)
 
@@ -191,6 +201,21 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-header", action="store_true", help="leave out headings and column names")
     parser.add_argument("--total", action="store_true", help="a last table of all domains")
+
+
+class TextWanted(Exception):  # noqa: N818  (no error)
+    """The command line wants nothing but `text`, about the program itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _Show(argparse.Action):
+    """Raises TextWanted; `const` makes the text. argparse's own actions print by themselves, and let that fail."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        raise TextWanted(self.const(parser))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -22,6 +22,7 @@ from .kernel_program import find_program, program_macros
 from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
 from .quiet_stderr import quiet_stderr
 from .snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
+from .standard_streams import say
 from .targets import ThreadFilter
 
 # bcc takes bytes for names; text makes it warn.
@@ -241,7 +242,7 @@ class ExitCounter:
 
     def _note(self, text: str) -> None:
         if self._debug:
-            print(f"virt-exitstat: {text}", file=sys.stderr)
+            say(f"virt-exitstat: {text}")
 
 
 def _describe(plan: AttachPlan) -> str:

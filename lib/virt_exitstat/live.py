@@ -17,6 +17,7 @@ from .live_paint import import_rich, paint_lines
 from .live_terminal import ENDING, Terminal, TerminalGoneError, caught_signals, stop_process
 from .live_view import LiveView, Sort
 from .report import Report
+from .standard_streams import say
 from .timing import Clock
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
@@ -74,8 +75,8 @@ def run_live(
     except TerminalGoneError:
         pass  # as after SIGHUP
     finally:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(said.getvalue())
+        if said.getvalue():
+            say(said.getvalue().rstrip("\n"))
 
 
 def _show(

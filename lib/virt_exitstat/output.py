@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from .options import Options, OutputFormat
 from .records import render_csv, render_wide
 from .render import render_report
 from .report import Report
+from .standard_streams import write_stream
 from .terminal import escape
 
 
@@ -43,7 +45,7 @@ class StandardOutput:
         """Print it."""
         self._written = True
         try:
-            print(text, end="", flush=True)
+            write_stream(sys.stdout, text)
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -98,6 +98,22 @@ def test_only_cli_exits(module):
 
 
 @every_module
+def test_only_one_module_prints(module):
+    """print(file=sys.stderr) prints to stdout where stderr is closed, and a failed write is met again at exit."""
+    tree = parse(module)
+    prints = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+    prints += [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value) in ("sys.stdout", "sys.stderr")
+        and node.func.attr in ("write", "writelines")
+    ]
+    assert prints == [], f"{module.name}: lines {prints}; standard_streams prints"
+
+
+@every_module
 def test_modules_fit_in_the_head(module):
     assert len(module.read_text().splitlines()) <= 250
 
