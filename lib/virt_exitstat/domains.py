@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .errors import ExitStatError, NotFoundError, install_hint
+from .errors import ExitStatError, NotFoundError
+from .foreign import importing
+from .packages import Need, start_hint
 from .targets import Domain
 from .terminal import escape
 
@@ -186,7 +188,7 @@ def _explain(error: Any, what: str) -> ExitStatError:
     if "Failed to connect socket" in said:
         return ExitStatError(
             f"{what}: its daemon is not running ({said})",
-            "start it with 'systemctl start libvirtd' (or virtqemud.socket); processes without libvirt: --pid",
+            f"start it with '{start_hint('libvirtd')}' (or virtqemud.socket); processes without libvirt: --pid",
         )
     # Without a system bus or a polkit agent, an ordinary user is refused in many words.
     hint = "run as root, or join the group libvirt" if os.geteuid() else "does 'virsh list' work with the same URI?"
@@ -200,13 +202,8 @@ _event_loop: threading.Thread | None = None
 def _import_libvirt() -> Any:
     global _libvirt
     if _libvirt is None:
-        try:
+        with importing("libvirt", Need.LIBVIRT, hint="processes without libvirt: --pid"):
             _libvirt = importlib.import_module("libvirt")
-        except ImportError:
-            raise ExitStatError(
-                "no Python module libvirt",
-                f"{install_hint('python3-libvirt')}; processes without libvirt: --pid",
-            ) from None
         # libvirt prints each error on stderr by itself unless it is given a handler.
         _libvirt.registerErrorHandler(lambda _context, _error: None, None)
     return _libvirt

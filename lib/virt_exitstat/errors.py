@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import sys
 
 
 class ExitStatus(enum.IntEnum):
@@ -46,10 +45,3 @@ class StaleRecordError(ExitStatError):
 
 class NotKvmError(NotFoundError):
     """What is named runs, but not on KVM: it takes no KVM exits."""
-
-
-def install_hint(package: str) -> str:
-    """What to do when a Python module of the distribution's `package` is missing."""
-    if sys.prefix != sys.base_prefix:
-        return f"install it with 'apt install {package}', and make the venv with --system-site-packages"
-    return f"install it with 'apt install {package}'"

@@ -15,10 +15,12 @@ from typing import Any
 
 from .attach_plan import Attachment, AttachPlan, AttachPlans
 from .count_rows import CountRows, thread_of
-from .errors import ExitStatError, install_hint
+from .errors import ExitStatError
 from .exit_reasons import Isa
+from .foreign import importing
 from .host_files import fdinfo
 from .kernel_program import find_program, program_macros
+from .packages import Need, install_hint
 from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
 from .quiet_stderr import quiet_stderr
 from .snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
@@ -250,12 +252,10 @@ def _describe(plan: AttachPlan) -> str:
 
 
 def _import_bcc() -> Any:
-    try:
+    missing = f"{sys.executable} finds no BPF compiler collection (module bcc)"
+    hint = "the bcc on PyPI is something else"
+    with importing("bcc", Need.BCC, missing=missing, hint=hint):
         bcc = importlib.import_module("bcc")
-        bcc.BPF.TRACEPOINT  # noqa: B018  (PyPI's `bcc`, a crystal lattice, has no BPF)
-    except (ImportError, AttributeError):
-        raise ExitStatError(
-            f"{sys.executable} finds no BPF compiler collection (module bcc)",
-            f"{install_hint('python3-bpfcc')}; the bcc on PyPI is something else",
-        ) from None
+    if not hasattr(bcc, "BPF"):  # PyPI's, a crystal lattice
+        raise ExitStatError(missing, f"{install_hint(Need.BCC)}; {hint}")
     return bcc

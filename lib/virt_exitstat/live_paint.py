@@ -7,8 +7,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import ExitStatError
+from .foreign import importing
 from .live_columns import GAP, Cell, Line, Look
+from .packages import Need
 
 # Only the sixteen colours that every terminal has, and that its user has chosen.
 _STYLES = {
@@ -25,13 +26,8 @@ _STYLES = {
 
 def import_rich() -> tuple[Any, Any]:
     """rich's Console and Text. Called before counting starts too: that must not end in this ExitStatError."""
-    try:
+    with importing("rich", Need.RICH, hint="--interval shows figures at intervals without it"):
         return importlib.import_module("rich.console").Console, importlib.import_module("rich.text").Text
-    except ImportError:
-        raise ExitStatError(
-            "no Python module rich",
-            "install it with 'apt install python3-rich'; --interval shows figures at intervals without it",
-        ) from None
 
 
 def paint_lines(lines: Sequence[Line], width: int, *, ellipsis: bool) -> list[str]:

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import ExitStatError, install_hint
+from .foreign import importing
+from .packages import Need
 from .report import Report, Table, TargetReport, VCpuReport
 from .targets import Targets, describe_vcpus
 from .terminal import escape
@@ -92,10 +93,8 @@ def _percent(share: float) -> str:
 
 def import_tabulate() -> Any:
     """The table library. Called before counting starts too: a long count must not end in this ExitStatError."""
-    try:
+    with importing("tabulate", Need.TABULATE):
         return importlib.import_module("tabulate")
-    except ImportError:
-        raise ExitStatError("no Python module tabulate", install_hint("python3-tabulate")) from None
 
 
 def tabulate_rows(rows: list[list[str]], headers: Sequence[str], alignment: Sequence[str]) -> str:

@@ -277,7 +277,7 @@ def test_without_a_terminal_it_is_refused_in_one_line_and_a_hint(piped):
 )
 def test_a_dumb_terminal_and_missing_rich_are_said_and_nothing_is_changed(tmp_path, term, message):
     (tmp_path / "rich").mkdir()
-    (tmp_path / "rich/__init__.py").write_text("raise ImportError\n")
+    (tmp_path / "rich/__init__.py").write_text("raise ModuleNotFoundError(name='rich')\n")
     with Live(env={"TERM": term, "PYTHONPATH": str(tmp_path)}) as live:
         assert live.wait_for_end() == (2 if message else 1)
         assert live.raw.decode().replace("\r\n", "\n") == (
