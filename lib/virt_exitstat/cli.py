@@ -24,6 +24,7 @@ from .errors import ExitStatError, ExitStatus
 from .exit_counter import ExitCounter
 from .exit_reasons import TABLES
 from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
+from .host_files import explain_refusal
 from .options import Options
 from .output import LogFile, Output, StandardOutput
 from .render import import_tabulate, render_list
@@ -48,21 +49,26 @@ def run_cli(run: Callable[[Sequence[str]], ExitStatus] | None = None) -> NoRetur
         if sys.stdout is None:
             raise ExitStatError("standard output is closed", "let it go to a terminal, a file or a pipe")
         status = (run or main)(sys.argv[1:])
-    except ExitStatError as error:
-        if debug:
-            say(traceback.format_exc())
-        say(f"virt-exitstat: {error}\nhint: {error.hint}")
-        status = error.status
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough.
-        status = ExitStatus.FAILURE
     except Exception as error:
-        if debug:
-            say(traceback.format_exc())
-        say(f"virt-exitstat: internal error: {error!r}\nhint: please report what --debug shows")
-        status = ExitStatus.FAILURE
+        status = _report(error, debug=debug)
     drop_unwritten()
     sys.exit(status)
+
+
+def _report(error: Exception, *, debug: bool) -> ExitStatus:
+    """Tell the user, and say how to end."""
+    if isinstance(error, BrokenPipeError):
+        return ExitStatus.FAILURE  # the reader (`| head`) has seen enough
+    if debug:
+        say(traceback.format_exc())
+    if isinstance(error, (OSError, MemoryError)):
+        # No descriptors, no memory, a full disk: that can happen anywhere.
+        error = explain_refusal(error)
+    if isinstance(error, ExitStatError):
+        say(f"virt-exitstat: {error}\nhint: {error.hint}")
+        return error.status
+    say(f"virt-exitstat: internal error: {error!r}\nhint: please report what --debug shows")
+    return ExitStatus.FAILURE
 
 
 def main(

@@ -16,9 +16,10 @@ from .errors import ExitStatError
 from .exit_reasons import Isa
 from .foreign import importing
 from .host_files import fdinfo
+from .kernel_headers import HeadersError
 from .kernel_program import find_program, program_macros
 from .packages import Need, install_hint
-from .prerequisites import attach_hint, check_headers, check_privileges, raise_memory_limit
+from .prerequisites import check_privileges, explain_attach, explain_load, raise_memory_limit
 from .quiet_stderr import quiet_stderr
 from .snapshot import CountSnapshot, Thread
 from .standard_streams import say
@@ -49,8 +50,7 @@ class ExitCounter:
         self._plans = plans
         self._table = plans.table
         self._bcc = _import_bcc()
-        check_headers(root)
-        self._filter, self._threads, self._debug = thread_filter, max_vcpus, debug
+        self._filter, self._threads, self._root, self._debug = thread_filter, max_vcpus, root, debug
         self._detach: Callable[[], None] | None = None
         self._left = list(plans.plans)
         self._bpf: Any = None
@@ -131,11 +131,13 @@ class ExitCounter:
 
     def _load_cheapest(self) -> None:
         """Load the program for the first plan left that compiler and verifier accept."""
-        hint = "" if raise_memory_limit() else "if it lacks memory, 'ulimit -l unlimited' first; "
+        raise_memory_limit()
         while not self._bpf:
             try:
-                with quiet_stderr(self._debug, "bcc could not compile or load the kernel program", hint):
+                with quiet_stderr(self._debug, lambda said: explain_load(said, self._root)):
                     self._load(self._left[0])
+            except HeadersError:
+                raise  # no other way does without them
             except ExitStatError as error:
                 self._fall_back(error)
 
@@ -165,7 +167,7 @@ class ExitCounter:
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf
-        with quiet_stderr(self._debug, f"could not attach to the {_describe(plan)}", attach_hint()):
+        with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(plan))):
             if plan.attachment is Attachment.RAW:
                 bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
                 self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)

@@ -16,6 +16,18 @@ from .terminal import escape
 
 _ABSENT = (errno.ENOENT, errno.ESRCH)  # ESRCH: the process ended between opening its file in /proc and reading it
 
+# What the system is short of is not the file's fault.
+_MORE_FILES = "allow more open files: 'ulimit -n 4096'"
+_SHORT_OF = {
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+    errno.ENOMEM: "free memory, or raise the limit of this container or unit",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "lift the limit on a file's size: 'ulimit -f unlimited'",
+    errno.EROFS: "it must be writable",
+}
+
 _REFUSED = "a container, a unit's sandbox or a security module (SELinux, AppArmor) keeps it even from root"
 
 
@@ -65,18 +77,28 @@ def fdinfo(fd: int, name: str) -> int:
 
 def explain_file(path: Path, error: Exception, hint: str = "") -> HostFileError:
     """The error to show when the system refuses to have the file or directory read."""
-    number = error.errno if isinstance(error, OSError) else None
+    number = (isinstance(error, OSError) and error.errno) or 0
     name = escape(str(path))
     if number in _ABSENT:
         return AbsentFileError(f"{name} is missing", hint or _hint_for_missing(path))
     if number in (errno.EACCES, errno.EPERM):
         return HostFileError(f"permission denied reading {name}", (os.geteuid() and "run as root") or hint or _REFUSED)
-    if number in (errno.EMFILE, errno.ENFILE):
-        return HostFileError(f"cannot read {name}: {os.strerror(number)}", "allow more open files: 'ulimit -n 4096'")
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return HostFileError(
-        f"cannot read {name}: {escape(said)}", hint or "is something else mounted over it? 'findmnt -T' shows what is"
+    hint = _SHORT_OF.get(number, hint) or "is something else mounted over it? 'findmnt -T' shows what is"
+    return HostFileError(f"cannot read {name}: {_reason(error)}", hint)
+
+
+def explain_refusal(error: OSError | MemoryError) -> ExitStatError:
+    """The error to show when the system refuses something that is nobody's fault in particular."""
+    if isinstance(error, MemoryError):
+        return ExitStatError("out of memory", _SHORT_OF[errno.ENOMEM])
+    name = f"{escape(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
+    return ExitStatError(
+        f"the system refuses: {name}{_reason(error)}", _SHORT_OF.get(error.errno or 0, "--debug shows at what")
     )
+
+
+def _reason(error: Exception) -> str:
+    return escape((isinstance(error, OSError) and error.strerror) or str(error))
 
 
 def _hint_for_missing(path: Path) -> str:

@@ -1,61 +1,117 @@
-"""What counting needs of this host and this process: rights, headers, memory."""
+"""What counting needs of this host and this process, rights and memory; and what is to be done when bcc fails."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
 from pathlib import Path
 
 from .errors import ExitStatError
-from .host_files import is_there, read_text
+from .host_files import HostFileError, read_text
+from .kernel_headers import explain_headers
+from .terminal import escape
 
 _CAP_SYS_ADMIN = 21
 _CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
+# What bcc says before its cause, whether that has to do with it or not: it tries to load the module kheaders.
+_NO_CAUSE = ("modprobe: ", "rmmod: ", "Unable to find kernel headers", "chdir(", "WARNING: ", "tar: ")
 
-def raise_memory_limit() -> bool:
-    """Let maps of any size be made; False where that is not allowed."""
+_MORE = "--debug shows the whole output"
+
+
+def raise_memory_limit() -> None:
+    """Let maps of any size be made, where that is allowed."""
     # Before Linux 5.11 maps count against RLIMIT_MEMLOCK.
-    try:
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    except (ValueError, OSError):
-        return False
-    return True
 
 
 def check_privileges(root: Path) -> None:
     """Raise ExitStatError when this process may not load BPF programs that trace."""
+    if _is_in_user_namespace(root):
+        # Capabilities count only in the first user namespace (bpf_capable(), perfmon_capable()).
+        raise ExitStatError(
+            "this process is in a user namespace, and its root may not load BPF programs",
+            "run virt-exitstat on the host itself, or in a container with the host's user ids (privileged)",
+        )
     status = root / "proc/self/status"
     found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", read_text(status), re.MULTILINE)
     if not found:
         raise ExitStatError(
-            f"{status} does not say which rights this process has", "is the kernel's /proc mounted there?"
+            f"{status} does not say which rights this process has", "is the kernel's own /proc mounted there?"
         )
     effective = int(found.group(1), 16)
     # CAP_BPF and CAP_PERFMON exist since Linux 5.8; before, CAP_SYS_ADMIN is needed.
     missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
-    if missing and not effective >> _CAP_SYS_ADMIN & 1:
-        raise ExitStatError(
-            "counting exits needs root", f"run with sudo, or add {' and '.join(missing)}; 'man virt-exitstat' says more"
-        )
-
-
-def check_headers(root: Path) -> None:
-    """Raise ExitStatError when bcc will not find the running kernel's headers."""
-    # The places where bcc looks, in its order (src/cc/frontends/clang/kbuild_helper.cc, loader.cc).
-    release = os.uname().release
-    modules = root / "lib/modules" / release
-    if "BCC_KERNEL_SOURCE" in os.environ or is_there(root / "sys/kernel/kheaders.tar.xz"):
+    if not missing or effective >> _CAP_SYS_ADMIN & 1:
         return
-    if not any(is_there(modules / name) for name in ("build", "source")):
+    names = " and ".join(missing)
+    if os.geteuid():
         raise ExitStatError(
-            f"no headers of the running kernel {release} in {modules}",
-            f"install them with 'apt install linux-headers-{release}', then try again",
+            "counting exits needs root", f"run with sudo, or add {names}; 'man virt-exitstat' says more"
         )
+    raise ExitStatError(
+        f"counting exits needs all of root's rights, and {names} {'is' if len(missing) == 1 else 'are'} taken away",
+        f"give a container --privileged, or add {names}; a unit has a CapabilityBoundingSet=",
+    )
 
 
-def attach_hint() -> str:
-    """What to do when the kernel refuses to attach the program; empty for root."""
+def explain_load(said: str, root: Path) -> ExitStatError:
+    """The error to show when bcc could not compile or load; `said` is what it, the compiler and the kernel said."""
+    headers = explain_headers(said, root)
+    if headers:
+        return headers
+    hint = ""
+    if _is_refused(said) or "Cannot allocate memory" in said:
+        # Without CAP_SYS_RESOURCE the limit stays as it was; before Linux 5.11 the kernel refuses maps by it.
+        limited = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY
+        if limited and os.geteuid():
+            hint = "if it lacks memory, 'ulimit -l unlimited' first; "
+        elif limited:
+            hint = "if it lacks memory, raise the container's or unit's limit of locked memory (memlock); "
+        elif _is_refused(said):
+            hint = _refused_hint()
+    return _explain(f"bcc could not compile or load the kernel program: {_find_cause(said)}", said, hint)
+
+
+def explain_attach(said: str, what: str) -> ExitStatError:
+    """The error to show when the kernel refuses to attach the program to `what`."""
     # Debian's kernels have a level 3, their default, at which only CAP_SYS_ADMIN may open the regular tracepoint.
-    return "run as root, or 'sysctl kernel.perf_event_paranoid=2'; " if os.geteuid() else ""
+    hint = "run as root, or 'sysctl kernel.perf_event_paranoid=2'; " if os.geteuid() else ""
+    if not hint and _is_refused(said):
+        hint = _refused_hint()
+    return _explain(f"could not attach to the {what}: {_find_cause(said)}", said, hint)
+
+
+def _explain(message: str, said: str, hint: str) -> ExitStatError:
+    if "Too many open files" in said:
+        hint = "allow more open files with 'ulimit -n 4096'; "
+    return ExitStatError(message, hint + _MORE)
+
+
+def _find_cause(said: str) -> str:
+    lines = [escape(line.strip()) for line in said.splitlines() if line.strip()]
+    errors = (line for line in lines if "error: " in line)
+    causes = (line for line in lines if not line.startswith(_NO_CAUSE))
+    return next(errors, None) or next(causes, None) or next(iter(lines), "for no reason that it tells")
+
+
+def _is_refused(said: str) -> bool:
+    return "Operation not permitted" in said or "Permission denied" in said
+
+
+def _refused_hint() -> str:
+    if os.geteuid():
+        return "run as root; "
+    return "root may do it, but not in every container, sandbox (seccomp) or lockdown: run it on the host itself; "
+
+
+def _is_in_user_namespace(root: Path) -> bool:
+    try:
+        # The first one has all ids of 32 bits but the last.
+        return read_text(root / "proc/self/uid_map").split() not in ([], ["0", "0", "4294967295"])
+    except HostFileError:
+        return False  # a kernel without them has no such file
