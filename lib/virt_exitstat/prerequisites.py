@@ -19,6 +19,9 @@ _CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 # What bcc says before its cause, whether that has to do with it or not: it tries to load the module kheaders.
 _NO_CAUSE = ("modprobe: ", "rmmod: ", "Unable to find kernel headers", "chdir(", "WARNING: ", "tar: ")
 
+# The verifier on bpf_get_ns_current_pid_tgid before Linux 5.7; all else that the program calls is older.
+_UNKNOWN_FUNCTION = re.compile(r"(?:unknown|invalid) func ")
+
 _MORE = "--debug shows the whole output"
 
 
@@ -64,6 +67,11 @@ def explain_load(said: str, root: Path) -> ExitStatError:
     headers = explain_headers(said, root)
     if headers:
         return headers
+    if _UNKNOWN_FUNCTION.search(said):
+        return ExitStatError(
+            "this kernel tells no program the ids of a pid namespace, which are the ones known here (Linux 5.7 does)",
+            "run virt-exitstat on the host itself, or in a container with the host's processes (--pid=host)",
+        )
     hint = ""
     if _is_refused(said) or "Cannot allocate memory" in said:
         # Without CAP_SYS_RESOURCE the limit stays as it was; before Linux 5.11 the kernel refuses maps by it.

@@ -99,6 +99,19 @@ def test_a_pid_namespace_without_its_own_proc_shows_the_hosts_ids_and_counts_by_
     assert totals(run.stop()) == {"guest01: vCPUs 0-1": guest01.exits() - before}
 
 
+def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(container, pod, tmp_path):
+    """For want of a kernel before Linux 5.7, the program calls a function that none has yet."""
+    subprocess.run(["cp", "-r", *(CHECKOUT / name for name in ("virt-exitstat", "lib", "bpf")), tmp_path], check=True)
+    program = tmp_path / "bpf/exitstat.bpf.c"
+    text = program.read_text()
+    assert text.count("(void *)120;") == 1
+    program.write_text(text.replace("(void *)120;", "(void *)12000;"))
+    done = container.run(tmp_path / "virt-exitstat", pod.name, "1", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("virt-exitstat: this kernel tells no program the ids of a pid namespace"), done.stderr
+    assert "\nhint: run virt-exitstat on the host itself" in done.stderr and not programs_loaded()
+
+
 def test_a_process_in_a_pid_namespace_below_is_refused(container):
     """The kernel tells a thread's ids in its own namespace and in the first one, not in those between."""
     qemu = "unshare --pid --fork qemu-system-x86_64 -accel kvm -S -nodefaults -display none -m 16"

@@ -154,3 +154,10 @@ def test_few_descriptors_are_said(host):
     error = explain_load("could not open bpf map: rows, error: Too many open files\nFailed", host.root)
     assert str(error).endswith(": could not open bpf map: rows, error: Too many open files")
     assert error.hint.startswith("allow more open files with 'ulimit -n")
+
+
+@pytest.mark.parametrize("said", ["invalid func unknown#120", "5: (85) call unknown#120\nunknown func unknown#120\n"])
+def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(host, said):
+    error = explain_load(f"{said}\nFailed to load BPF program b'count_exit': Invalid argument", host.root)
+    assert str(error).startswith("this kernel tells no program the ids of a pid namespace")
+    assert "--pid=host" in error.hint
