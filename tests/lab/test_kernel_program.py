@@ -15,7 +15,7 @@ from virt_exitstat.attach_plan import Attachment, AttachPlan, AttachPlans, Reaso
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.exit_reasons import SVM, VMX
-from virt_exitstat.snapshot import Lost, Thread
+from virt_exitstat.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.targets import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
@@ -189,6 +189,24 @@ def test_rows_of_threads_that_are_gone_serve_again_and_keep_their_counts(counter
         one.free_rows(lambda thread: not Path(f"/proc/{thread.tgid}/task/{thread.tid}").exists())
     snapshot = one.snapshot()
     assert (snapshot.counts, snapshot.lost) == (expected, Lost())
+
+
+def test_an_ended_process_keeps_its_counts_and_its_ids_start_from_nothing(counter):
+    """This process stands for one that has ended and for the one that took its ids."""
+    one, here = counter(max_vcpus=4), os.getpid()
+    for _ in range(3):
+        run_here(one, 0x72)
+        run_here(one, 0x123456)
+    one.end(here, 77)
+    ended = {EndedThread(here, here, 77): {0x72: 3, 0x123456: 3}}
+    assert one.snapshot().counts == ended
+    run_here(one, 0x72)
+    run_here(one, 0x123456)
+    assert one.snapshot().counts == {**ended, Thread(here, here): {0x72: 1, 0x123456: 1}}
+    one.end(here, 78)
+    one.end(12345, 1)
+    assert one.snapshot().counts == {**ended, EndedThread(here, here, 78): {0x72: 1, 0x123456: 1}}
+    assert one.snapshot().lost == Lost()
 
 
 def test_rows_are_not_touched_while_there_is_room(counter, fire):

@@ -1,0 +1,58 @@
+"""processes.Watch: the end of a process is heard, whoever has its pid afterwards."""
+
+import os
+import select
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from virt_exitstat.processes import Watch, start_time
+
+HERE = Path("/")
+
+
+@pytest.fixture()
+def process():
+    with subprocess.Popen(["sleep", "1000"]) as one:
+        yield one
+        one.kill()
+
+
+def test_a_process_that_runs_has_not_ended(process):
+    watch = Watch(process.pid, start_time(process.pid, HERE), HERE)
+    assert not watch.has_ended()
+    assert select.select([watch], [], [], 0) == ([], [], [])
+    watch.close()
+
+
+def test_the_end_is_heard_before_anybody_has_waited_for_the_process(process):
+    watch = Watch(process.pid, start_time(process.pid, HERE), HERE)
+    process.kill()
+    assert select.select([watch], [], [], 30)[0] == [watch]
+    assert watch.has_ended()
+    # It is a zombie still, whose pid nobody else can have.
+    assert os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT).si_pid == process.pid
+    watch.close()
+    assert watch.has_ended()
+
+
+def test_another_process_that_has_the_pid_by_now_is_not_watched(process):
+    watch = Watch(process.pid, start_time(process.pid, HERE) - 1, HERE)
+    assert watch.has_ended()
+    watch.close()
+
+
+def test_a_process_that_is_not_there_has_ended():
+    done = subprocess.Popen(["true"])
+    done.wait()
+    assert Watch(done.pid, 1, HERE).has_ended()
+
+
+def test_on_a_made_up_host_the_start_time_tells(host):
+    host.add_process(100, started=5)
+    watch = Watch(100, 5, host.root)
+    assert watch.fileno() == -1 and not watch.has_ended()
+    host.end_process(100)
+    host.add_process(100, started=6)
+    assert watch.has_ended()
