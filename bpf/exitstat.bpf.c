@@ -91,36 +91,36 @@ static __always_inline u64 current_identity(void)
     return pid_tgid << 42 | tgid << ROW_BITS;
 }
 
-// The thread's ids as user space knows them. Fails for a thread outside of user space's pid namespace: no such thread
-// is wanted.
-static __always_inline int known_identity(u64 identity, u64 *known)
+// The thread's ids as user space knows them, in `room` where they are others; 0 for a thread outside of user space's pid
+// namespace: no such thread is wanted. By pointers, for a copy would take a register, and each exit the saving of it.
+static __always_inline u64 *known_identity(u64 *identity, u64 *room)
 {
 #ifdef PID_NS_INO
     struct { u32 tid, tgid; } ids; // struct bpf_pidns_info
 
     if (ns_current_ids(PID_NS_DEV, PID_NS_INO, &ids, sizeof(ids)))
-        return -1;
-    *known = (u64)ids.tid << 42 | (u64)ids.tgid << ROW_BITS;
+        return 0;
+    *room = (u64)ids.tid << 42 | (u64)ids.tgid << ROW_BITS;
+    return room;
 #else
-    *known = identity;
+    return identity;
 #endif
-    return 0;
 }
 
 // Gives the thread a row of its own. Fails when all are taken.
-static __always_inline int take_row(u64 identity, u64 known, u32 *row)
+static __always_inline int take_row(u64 *identity, u64 *known, u32 *row)
 {
     struct row *counts;
 
     if (free_rows.pop(row))
         return -1;
-    if (row_of.update(&identity, row)) {
+    if (row_of.update(identity, row)) {
         free_rows.push(row, 0);
         return -1;
     }
     counts = rows.lookup(row);
     if (counts)
-        counts->identity = known;
+        counts->identity = *known;
     return 0;
 }
 
@@ -128,16 +128,16 @@ static __always_inline int take_row(u64 identity, u64 known, u32 *row)
 static __always_inline int cache_thread(u64 identity, u64 *cached)
 {
     u32 tid, tgid, row = ROW_SKIPPED, *taken;
-    u64 known;
+    u64 room, *known = known_identity(&identity, &room);
 
-    if (!known_identity(identity, &known)) {
-        tid = known >> 42;
-        tgid = known >> ROW_BITS & 0x3fffff;
+    if (known) {
+        tid = *known >> 42;
+        tgid = *known >> ROW_BITS & 0x3fffff;
         if (!(THREAD_FILTER)) {
             taken = row_of.lookup(&identity);
             if (taken)
                 row = *taken;
-            else if (take_row(identity, known, &row))
+            else if (take_row(&identity, known, &row))
                 return -1;
         }
     }
