@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import os
 import signal
 import sys
 import traceback
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import domains
+from .asker import Asker
 from .attach_plan import find_isa, plan_attachment
 from .choose import find_reasons
 from .command_line import TextWanted, parse_options
@@ -25,16 +27,20 @@ from .exit_counter import ExitCounter
 from .exit_reasons import TABLES
 from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
 from .host_files import explain_refusal
+from .libvirt_uri import choose_uri
 from .options import Options
 from .output import LogFile, Output, StandardOutput
 from .render import import_tabulate, render_list
-from .resolve import resolve
+from .resolve import LeftOut, resolve
 from .session import Session
 from .signals import Signals
 from .standard_streams import drop_unwritten, open_missing_streams, say
 from .targets import Target, Targets, ThreadFilter, describe_vcpus
 from .terminal import escape
 from .timing import Clock, Schedule
+
+#: How long a shell's completion waits for libvirt, in seconds; the user's line stands still meanwhile.
+_COMPLETION_S = 5
 
 
 def run_cli(run: Callable[[Sequence[str]], ExitStatus] | None = None) -> NoReturn:
@@ -52,7 +58,9 @@ def run_cli(run: Callable[[Sequence[str]], ExitStatus] | None = None) -> NoRetur
     except Exception as error:
         status = _report(error, debug=debug)
     drop_unwritten()
-    sys.exit(status)
+    # Python's own way out closes connections, which waits for a daemon that may hang, and a thread that comes back from
+    # libvirt's code into an interpreter that is gone may crash.
+    os._exit(status)
 
 
 def _report(error: Exception, *, debug: bool) -> ExitStatus:
@@ -91,20 +99,26 @@ def main(
     except TextWanted as wanted:
         StandardOutput().write(wanted.text)
         return ExitStatus.OK
+    with _make_asker(options, connection, note=_note) as asker:
+        return _run(options, asker, counter, root, clock or Clock())
+
+
+def _run(
+    options: Options, asker: Asker, counter: Callable[[ThreadFilter], Counter] | None, root: Path, clock: Clock
+) -> ExitStatus:
     if options.live:
         from .live import check_live  # only here, and below: completion asks often, and waits for every import
 
         check_live()
     run_dir = None
     if options.by_libvirt:
-        if options.interval_s and connection is None:
-            domains.run_event_loop()
-        connection = connection or domains.open_connection(options.uri)
-        run_dir = domains.run_directory(connection, root)
-    targets = resolve(options, connection, run_dir, root, _note)
+        run_dir = asker.ask(functools.partial(domains.run_directory, root=root))
+    left_out = LeftOut(_note)
+    resolved = resolve(options, asker, run_dir, root, note=_note, left_out=left_out)
+    targets = resolved.targets
     if options.list:
         StandardOutput().write(render_list(targets, header=options.header) + "\n")
-        return ExitStatus.OK
+        return resolved.status
 
     import_tabulate()
     choice = options.choice
@@ -119,16 +133,14 @@ def main(
             debug=options.debug,
         )
     )
-    clock = clock or Clock()
     # Only libvirt tells what has come; a single report is of what was there when it began.
     follows = bool(options.by_libvirt and options.interval_s)
     source: TargetSource = KnownTargets(run_dir, root)
     if targets.everything:
         source = EveryProcess(root)
     elif follows and run_dir:
-        connect = functools.partial(domains.open_connection, options.uri)
         source = RunningDomains(
-            options, targets.targets, connection, connect=connect, run_dir=run_dir, root=root, clock=clock, note=_note
+            options, resolved.named, asker, run_dir=run_dir, root=root, clock=clock, note=_note, left_out=left_out
         )
     with contextlib.ExitStack() as files:
         log = files.enter_context(LogFile(options.log)) if options.log else None
@@ -138,7 +150,7 @@ def main(
             if options.live:
                 session.start()
                 _run_live(session, options)
-                return ExitStatus.OK
+                return resolved.status
             with Signals() as signals:
                 session.start()
                 say(f"counting exits of {_describe(targets)} {_describe_time(options)}")
@@ -146,7 +158,7 @@ def main(
                 reopen = log.reopen if log else None
                 last = count(session, schedule, signals, clock, reports=options.count, show=output.write, reopen=reopen)
         output.write(last)
-    return ExitStatus.OK
+    return resolved.status
 
 
 def _run_live(session: Session, options: Options) -> None:
@@ -163,6 +175,12 @@ def _run_live(session: Session, options: Options) -> None:
     )
 
 
+def _make_asker(options: Options, connection: Any, **more: Any) -> Asker:
+    uri = choose_uri(options.uri)
+    connect = functools.partial(domains.open_connection, uri, events=bool(options.interval_s))
+    return Asker(connect, where=uri, connection=connection, watches=bool(options.interval_s), **more)
+
+
 def _note(text: str) -> None:
     say(f"virt-exitstat: {text}")
 
@@ -173,7 +191,9 @@ def _complete(argv: Sequence[str], connection: Any, root: Path) -> ExitStatus:
     """
     words: Sequence[str] = ()
     with contextlib.suppress(Exception):
-        words = find_candidates(parse_options(argv), connection, root)
+        options = parse_options(argv)
+        with _make_asker(options, connection, limit_s=_COMPLETION_S) as asker:
+            words = find_candidates(options, asker, root)
     StandardOutput().write("".join(f"{word}\n" for word in words))
     return ExitStatus.OK
 

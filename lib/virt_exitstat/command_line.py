@@ -11,8 +11,8 @@ from typing import NoReturn
 from . import __version__
 from .attach_plan import Attachment
 from .choose import Choice, Sort
-from .domains import DEFAULT_URI
 from .errors import UsageError
+from .libvirt_uri import DEFAULT_URI
 from .option_values import (
     one_of,
     parse_id,

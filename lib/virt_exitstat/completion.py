@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from . import domains, threads
+from .asker import Asker
 from .attach_plan import find_isa
 from .errors import ExitStatError
 from .exit_reasons import TABLES
 from .options import Candidates, Options
 
 
-def find_candidates(options: Options, connection: Any, root: Path) -> tuple[str, ...]:
+def find_candidates(options: Options, asker: Asker, root: Path) -> tuple[str, ...]:
     """All words that fit, whatever of them is typed already.
 
     `options` is the command line as far as it stands. Raises ExitStatError, or what libvirt raises, when whoever has to
@@ -27,7 +29,10 @@ def find_candidates(options: Options, connection: Any, root: Path) -> tuple[str,
         return _common(
             [vcpu.number for vcpu in threads.resolve_process(pid, root).vcpus] for pid in sorted(options.pids)
         )
-    connection = connection or domains.open_connection(options.uri)
+    return asker.ask(functools.partial(_from_libvirt, options))
+
+
+def _from_libvirt(options: Options, connection: Any) -> tuple[str, ...]:
     if options.complete is Candidates.DOMAINS:
         return tuple(domain.name for domain in domains.running_domains(connection))
     if options.domains:

@@ -14,33 +14,49 @@ from urllib.parse import parse_qs, urlsplit
 
 from .errors import ExitStatError, NotFoundError
 from .foreign import importing
+from .libvirt_uri import check_uri, is_alias
 from .packages import Need, start_hint
 from .targets import Domain
 from .terminal import escape
-
-#: Where libvirt is asked when neither --connect nor the environment says so.
-DEFAULT_URI = "qemu:///system"
 
 #: How often a daemon is asked for a sign of life while it is watched, in seconds, and how many may be missing.
 _ALIVE_EVERY_S, _ALIVE_TIMES = 2, 2
 
 
-def open_connection(uri: str | None = None) -> Any:
-    """Open a read-only `virConnect` to this host's QEMU driver.
+class NoAnswerError(ExitStatError):
+    """libvirt did not answer, or with an error."""
 
-    `uri` defaults to $LIBVIRT_DEFAULT_URI, else qemu:///system. Raises ExitStatError when the URI is of another host or
-    hypervisor, or when libvirt does not answer.
+
+def open_connection(uri: str, *, events: bool = False) -> Any:
+    """Open a read-only `virConnect` to this host's QEMU driver; with `events`, one that can be watched.
+
+    Raises ExitStatError when the URI is of another host or hypervisor, NoAnswerError when libvirt does not answer.
     """
-    wanted = uri or os.environ.get("LIBVIRT_DEFAULT_URI") or DEFAULT_URI
-    _check_local(wanted)
+    if not is_alias(uri):
+        check_uri(uri)
     libvirt = _import_libvirt()
+    if events:
+        _run_event_loop()
     try:
-        connection = libvirt.openReadOnly(wanted)
-        # A URI may be an alias of libvirt.conf, so what was opened is checked too.
-        _check_local(connection.getURI())
+        connection = libvirt.openReadOnly(uri)
+        opened = connection.getURI()
     except libvirt.libvirtError as error:
-        raise _explain(error, f"cannot connect to libvirt at {wanted}") from None
+        if is_alias(uri) and error.get_error_code() == libvirt.VIR_ERR_NO_CONNECT:
+            check_uri(uri)  # libvirt.conf does not have it
+        raise _explain(error, f"cannot connect to libvirt at {escape(uri)}") from None
+    check_uri(opened)
     return connection
+
+
+def close_connection(connection: Any, watch: int | None = None) -> None:
+    """Close it; `watch` is what watch_domains() gave. Waits for the daemon."""
+    libvirt = _import_libvirt()
+    with contextlib.suppress(libvirt.libvirtError):
+        # A callback holds the connection open.
+        if watch is not None:
+            connection.domainEventDeregisterAny(watch)
+    with contextlib.suppress(libvirt.libvirtError):
+        connection.close()
 
 
 def run_directory(connection: Any, root: Path) -> Path:
@@ -104,25 +120,39 @@ def vcpu_numbers(connection: Any, domain: Domain) -> tuple[int, ...]:
     return tuple(sorted(info[0] for info in infos))
 
 
-def run_event_loop() -> None:
-    """Let libvirt tell of events, in a thread of its own. What was connected before this tells of none."""
+def watch_domains(connection: Any, changed: Callable[[], None]) -> int | None:
+    """Have `changed` called, in another thread, whenever a domain starts, ends or comes and goes by migration.
+
+    What close_connection() wants; None where events cannot be had. A daemon that does not answer for long counts as
+    gone from here on.
+    """
+    libvirt = _import_libvirt()
+    watch: int | None = None
+    with contextlib.suppress(libvirt.libvirtError):
+        watch = connection.domainEventRegisterAny(
+            None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *_event: changed(), None
+        )
+        connection.setKeepAlive(_ALIVE_EVERY_S, _ALIVE_TIMES)
+    return watch
+
+
+def describe_address(connection: Any) -> str:
+    """The URI that is connected to, as it is shown."""
+    libvirt = _import_libvirt()
+    try:
+        return escape(connection.getURI())
+    except libvirt.libvirtError as error:
+        raise _explain(error, "cannot ask libvirt for its URI") from None
+
+
+def _run_event_loop() -> None:
+    # Libvirt tells of events in a thread of its own; what was connected before this tells of none.
     global _event_loop
     libvirt = _import_libvirt()
     if not _event_loop:
         libvirt.virEventRegisterDefaultImpl()
         _event_loop = threading.Thread(target=_run_events, name="libvirt events", daemon=True)
         _event_loop.start()
-
-
-def watch_domains(connection: Any, changed: Callable[[], None]) -> None:
-    """Have `changed` called, in another thread, whenever a domain starts, ends or comes and goes by migration.
-
-    Does nothing where events cannot be had. A daemon that does not answer for long counts as gone from here on.
-    """
-    libvirt = _import_libvirt()
-    with contextlib.suppress(libvirt.libvirtError):
-        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda *_event: changed(), None)
-        connection.setKeepAlive(_ALIVE_EVERY_S, _ALIVE_TIMES)
 
 
 def _run_events() -> None:
@@ -147,7 +177,7 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
     if not running:
         return NotFoundError(
             f"no running domain named '{escape(word)}'",
-            f"no domain runs at {connection.getURI()}; -c names another URI",
+            f"no domain runs at {describe_address(connection)}; -c names another URI",
         )
     import difflib  # only here: completion asks often, and this takes a while to import
 
@@ -159,22 +189,7 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
     return NotFoundError(f"no running domain named '{escape(word)}'", f"{mean}'virt-exitstat --list' shows them all")
 
 
-def _check_local(uri: str) -> None:
-    parts = urlsplit(uri)
-    driver, _, transport = parts.scheme.partition("+")
-    if driver != "qemu":
-        raise ExitStatError(
-            f"'{escape(uri)}' is no URI of libvirt's QEMU driver",
-            f"only QEMU/KVM domains take KVM exits; try -c {DEFAULT_URI}",
-        )
-    if parts.netloc or transport not in ("", "unix"):
-        raise ExitStatError(
-            f"'{escape(uri)}' is on another host, and exits are counted by the kernel they happen in",
-            f"run virt-exitstat on that host, for instance: ssh {parts.hostname or 'HOST'} virt-exitstat ..",
-        )
-
-
-def _explain(error: Any, what: str) -> ExitStatError:
+def _explain(error: Any, what: str) -> NoAnswerError:
     libvirt = _import_libvirt()
     said = escape(str(error.get_error_message() or error))
     if error.get_error_code() in (
@@ -182,17 +197,17 @@ def _explain(error: Any, what: str) -> ExitStatError:
         libvirt.VIR_ERR_AUTH_CANCELLED,
         libvirt.VIR_ERR_AUTH_UNAVAILABLE,
     ):
-        return ExitStatError(f"{what}: permission refused: {said}", "run as root, or join the group libvirt")
+        return NoAnswerError(f"{what}: permission refused: {said}", "run as root, or join the group libvirt")
     if "Permission denied" in said:
-        return ExitStatError(f"{what}: {said}", "run as root, or join the group libvirt")
+        return NoAnswerError(f"{what}: {said}", "run as root, or join the group libvirt")
     if "Failed to connect socket" in said:
-        return ExitStatError(
+        return NoAnswerError(
             f"{what}: its daemon is not running ({said})",
             f"start it with '{start_hint('libvirtd')}' (or virtqemud.socket); processes without libvirt: --pid",
         )
     # Without a system bus or a polkit agent, an ordinary user is refused in many words.
     hint = "run as root, or join the group libvirt" if os.geteuid() else "does 'virsh list' work with the same URI?"
-    return ExitStatError(f"{what}: {said}", hint)
+    return NoAnswerError(f"{what}: {said}", hint)
 
 
 _libvirt: Any = None

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from . import domains, processes, threads
+from .asker import Answer, Asker
 from .errors import ExitStatError, NotKvmError
 from .options import Options
-from .resolve import restrict_target
+from .resolve import LeftOut, restrict_target
 from .targets import Domain, Target
 from .timing import Clock
 
 #: A domain that starts may be listed without a record for as long, in seconds.
 _STARTING_S = 5
+#: When an answer that is not there is worth a word, in seconds. libvirt takes one or two to start most domains.
+_SILENT_S = 3
 
 
 class TargetSource(Protocol):
@@ -69,47 +68,41 @@ class EveryProcess:
 class RunningDomains:
     """The domains that the command line names, or all, whenever they run.
 
-    libvirt's daemon may go and come back meanwhile. `connect` opens a new connection; `note` takes what the user should
-    know. Libvirt's events write into a pipe, from a thread of their own.
+    Libvirt is asked beside the caller: what it has not answered shortly is found when it has, and until then the
+    targets are those that are known. `named` are the domains that are wanted, None for all; `note` and `left_out` take
+    what the user should know.
     """
 
     def __init__(
         self,
         options: Options,
-        first: Iterable[Target],
-        connection: Any,
+        named: Iterable[Domain] | None,
+        asker: Asker,
         *,
-        connect: Callable[[], Any],
         run_dir: Path,
         root: Path,
         clock: Clock,
         note: Callable[[str], None],
+        left_out: LeftOut,
     ) -> None:
-        self._connection, self._connect, self._note = connection, connect, note
+        self._asker, self._note, self._left_out = asker, note, left_out
         self._run_dir, self._root, self._clock = run_dir, root, clock
         self._vcpus = options.vcpus
-        named = {target.domain for target in first if target.domain} if options.domains or options.vcpus else None
-        self._uuids = None if named is None else {domain.uuid for domain in named}
+        self._named = None if named is None else frozenset(named)
         # A domain that was named by its name may be defined anew and is another one to libvirt.
-        self._names = {domain.name for domain in named or () if domain.name in options.domains}
-        self._left_out: set[Domain] = set()
+        self._names = {domain.name for domain in self._named or () if domain.name in options.domains}
+        self._emulated: set[Domain] = set()
         self._unresolved_since: dict[Domain, float] = {}
-        self._is_gone = False
-        self._reconnecting: threading.Thread | None = None
-        self._reconnected: Any = None
-        self._reader, self._writer = os.pipe()
-        for end in (self._reader, self._writer):
-            os.set_blocking(end, False)
-        domains.watch_domains(connection, self._wake)
+        self._answer: Answer[tuple[Domain, ...]] | None = None
+        self._asked_s = 0.0
+        self._is_outdated = self._is_silent = False
 
     def fileno(self) -> int:
-        """Readable when libvirt has told that a domain came or went."""
-        return self._reader
+        """Readable when libvirt has told that a domain came or went, or has answered at last."""
+        return self._asker.fileno()
 
     def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
         """The domains that run now, each with its process and vCPUs of now."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._reader, 4096)
         running = self._list()
         if running is None:
             return KnownTargets(self._run_dir, self._root).find(known)
@@ -117,54 +110,63 @@ class RunningDomains:
         return tuple(target for target in found if target)
 
     def _is_wanted(self, domain: Domain) -> bool:
-        return self._uuids is None or domain.uuid in self._uuids or domain.name in self._names
+        if self._named is None or domain.name in self._names:
+            return True
+        return any(domain.uuid == named.uuid for named in self._named)
 
     def _resolve(self, domain: Domain) -> Target | None:
-        if domain in self._left_out:
+        if domain in self._emulated:
             return None
         try:
             target = threads.resolve_domain(domain, self._run_dir, self._root)
         except NotKvmError as error:
-            self._left_out.add(domain)
-            self._note(f"left out: {error}")
+            self._emulated.add(domain)
+            self._left_out.say(domain, f"left out: {error}")
             return None
         except ExitStatError as error:
             # Most often it is just starting or ending, and libvirt's record is not written yet or gone.
             now_s = self._clock.monotonic_s()
             if now_s - self._unresolved_since.setdefault(domain, now_s) > _STARTING_S:
-                self._unresolved_since[domain] = math.inf
-                self._note(f"left out: {error}")
+                self._left_out.say(domain, f"left out: {error}")
             return None
         self._unresolved_since.pop(domain, None)
+        self._left_out.forget(domain)
         return restrict_target(target, self._vcpus) if self._vcpus is not None else target
 
     def _list(self) -> tuple[Domain, ...] | None:
-        """The running domains; None when libvirt does not answer."""
-        is_new = self._reconnected is not None
-        if is_new:
-            self._connection, self._reconnected = self._reconnected, None
-            domains.watch_domains(self._connection, self._wake)
-        try:
-            running = domains.running_domains(self._connection)
-        except ExitStatError as error:
-            if not self._is_gone:
-                self._note(f"{error}; counting goes on with the domains that are known")
-            self._is_gone = True
-            # In a thread, for a daemon that hangs is waited for without end; and not at once when that was in vain.
-            if not is_new and not (self._reconnecting and self._reconnecting.is_alive()):
-                self._reconnecting = threading.Thread(target=self._reconnect, name="reconnect", daemon=True)
-                self._reconnecting.start()
+        """The running domains; None when libvirt does not answer, or not yet."""
+        self._asker.hush()
+        if self._answer is None:
+            self._answer = self._ask()
+            is_there = self._answer.wait(self._clock.grace_s)
+        else:
+            # One question at a time, however many events come: what they tell of is asked when it is answered.
+            is_there = self._answer.wait(0)
+            self._is_outdated = self._is_outdated or not is_there
+        if not is_there:
+            if self._clock.monotonic_s() - self._asked_s > _SILENT_S:
+                self._say_silent(f"libvirt has not answered for {_SILENT_S} s")
             return None
-        if self._is_gone:
+        answer, self._answer = self._answer, None
+        if self._is_outdated:
+            self._is_outdated = False
+            self._answer = self._ask()
+            self._answer.wait(0)
+        try:
+            running = answer.get()
+        except ExitStatError as error:
+            self._say_silent(str(error))
+            return None
+        if self._is_silent:
             self._note("libvirt answers again")
-        self._is_gone = False
+        self._is_silent = False
         return running
 
-    def _reconnect(self) -> None:
-        with contextlib.suppress(ExitStatError):
-            self._reconnected = self._connect()
-            self._wake()
+    def _ask(self) -> Answer[tuple[Domain, ...]]:
+        self._asked_s = self._clock.monotonic_s()
+        return self._asker.begin(domains.running_domains)
 
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it is readable already
-            os.write(self._writer, b"\0")
+    def _say_silent(self, why: str) -> None:
+        if not self._is_silent:
+            self._note(f"{why}; counting goes on with the domains that are known")
+        self._is_silent = True

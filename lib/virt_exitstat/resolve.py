@@ -1,29 +1,72 @@
-"""What the command line names, found on this host."""
+"""What the command line names, found on this host. What cannot be counted is left out of what can."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from . import domains, processes, threads
-from .errors import ExitStatError, NotFoundError, NotKvmError, UsageError
+from .asker import Asker
+from .errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
 from .options import Options
-from .targets import Target, Targets, describe_vcpus
+from .targets import Domain, Target, Targets, describe_vcpus
 from .terminal import escape
+
+_Wanted = TypeVar("_Wanted")
+_Found = TypeVar("_Found")
+
+
+class LeftOut:
+    """Domains that cannot be counted; `note` is told of each once, until it can."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self._said: set[Domain] = set()
+
+    def say(self, domain: Domain, text: str) -> None:
+        """The domain is left out."""
+        if domain not in self._said:
+            self._said.add(domain)
+            self._note(text)
+
+    def forget(self, domain: Domain) -> None:
+        """It is not, any more."""
+        self._said.discard(domain)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What is to be counted or listed, and what was found out on the way.
+
+    `named` are the domains that were named, those that cannot be counted (now) too; None when whichever run are meant.
+    `status` is the first error's when something that was named is left out: who named it must not take 0 for it.
+    """
+
+    targets: Targets
+    named: tuple[Domain, ...] | None = None
+    status: ExitStatus = ExitStatus.OK
 
 
 def resolve(
-    options: Options, connection: Any, run_dir: Path | None, root: Path, note: Callable[[str], None]
-) -> Targets:
-    """All that is to be counted or listed; `note` is told of domains that are left out.
+    options: Options,
+    asker: Asker | None,
+    run_dir: Path | None,
+    root: Path,
+    *,
+    note: Callable[[str], None],
+    left_out: LeftOut,
+) -> Resolved:
+    """All that is to be counted or listed; `note` and `left_out` are told of what is left out.
 
-    `connection` and `run_dir` are libvirt's, None when it is not asked (Options.by_libvirt). Raises NotFoundError when
-    what is named is not there, or when no domain runs and none is waited for (only with --interval it is).
+    `asker` and `run_dir` are libvirt's, None when it is not asked (Options.by_libvirt). Raises NotFoundError when what
+    is named is not there, the first error when nothing of what is there can be counted, or NotFoundError when no domain
+    runs and none is waited for (only with --interval it is).
     """
-    found = _restrict(_resolve(options, connection, run_dir, root, note), options)
-    return replace(found, namespace=processes.shown_namespace(root))
+    found = _restrict(_resolve(options, asker, run_dir, root, note, left_out), options)
+    return replace(found, targets=replace(found.targets, namespace=processes.shown_namespace(root)))
 
 
 def restrict_target(target: Target, numbers: Iterable[int]) -> Target:
@@ -33,49 +76,112 @@ def restrict_target(target: Target, numbers: Iterable[int]) -> Target:
 
 
 def _resolve(
-    options: Options, connection: Any, run_dir: Path | None, root: Path, note: Callable[[str], None]
-) -> Targets:
+    options: Options,
+    asker: Asker | None,
+    run_dir: Path | None,
+    root: Path,
+    note: Callable[[str], None],
+    left_out: LeftOut,
+) -> Resolved:
     if options.all_processes:
-        return Targets(threads.kvm_processes(root), everything=True)
-    if options.tids:
-        return Targets(threads.resolve_threads(options.tids, root))
-    if options.pids:
-        return Targets(tuple(threads.resolve_process(pid, root) for pid in dict.fromkeys(options.pids)))
-    assert run_dir
+        processes.check_not_hidden(root)
+        return Resolved(Targets(threads.kvm_processes(root, note), everything=True))
+    if options.pids or options.tids:
+        return _resolve_ids(options, root, note)
+    assert asker and run_dir
+    look_up = functools.partial(threads.resolve_domain, run_dir=run_dir, root=root)
     if options.domains:
-        wanted = domains.find_domains(connection, options.domains)
-        return Targets(tuple(threads.resolve_domain(domain, run_dir, root) for domain in wanted))
-    found = []
-    for domain in domains.running_domains(connection):
-        try:
-            found.append(threads.resolve_domain(domain, run_dir, root))
-        except NotKvmError as error:
-            note(f"left out: {error}")
-        except ExitStatError:
-            if any(domain == still for still in domains.running_domains(connection)):
-                raise
-            # It ended between the list and the look at its threads.
+        named = asker.ask(functools.partial(domains.find_domains, wanted=options.domains))
+        found, errors = _try_each(named, look_up)
+        status = _first_status(errors.values(), is_any_left=bool(found))
+        for domain, error in errors.items():
+            left_out.say(domain, _describe_error(error))
+        return Resolved(Targets(tuple(found)), named, status)
+    found, errors = _try_each(asker.ask(domains.running_domains), look_up)
+    if not all(isinstance(error, NotKvmError) for error in errors.values()):
+        # What has ended between the list and the look at its threads is no trouble.
+        still = asker.ask(domains.running_domains)
+        errors = {domain: error for domain, error in errors.items() if domain in still}
+    # Emulated domains are none of ours; that all others cannot be counted is no single domain's trouble.
+    _first_status((error for error in errors.values() if not isinstance(error, NotKvmError)), is_any_left=bool(found))
+    for domain, error in errors.items():
+        left_out.say(domain, f"left out: {error}")
     waits = options.interval_s and not options.vcpus
     if not found and not options.list and not waits:
         raise NotFoundError(
-            f"no KVM domain runs at {connection.getURI()}", "start one with 'virsh start'; -c names another URI"
+            f"no KVM domain runs at {asker.ask(domains.describe_address)}",
+            "start one with 'virsh start'; -c names another URI",
         )
-    return Targets(tuple(found))
+    return Resolved(Targets(tuple(found)))
 
 
-def _restrict(targets: Targets, options: Options) -> Targets:
+def _resolve_ids(options: Options, root: Path, note: Callable[[str], None]) -> Resolved:
+    # Of processes or threads.
+    found: Sequence[Target]
+    if options.pids:
+        found, errors = _try_each(dict.fromkeys(options.pids), lambda pid: threads.resolve_process(pid, root))
+    else:
+        tids = tuple(dict.fromkeys(options.tids))
+        _, errors = _try_each(tids, lambda tid: threads.resolve_threads([tid], root))
+        found = threads.resolve_threads([tid for tid in tids if tid not in errors], root)
+    _refuse_missing(errors.values())
+    status = _first_status(errors.values(), is_any_left=bool(found))
+    for error in errors.values():
+        note(_describe_error(error))
+    return Resolved(Targets(tuple(found)), status=status)
+
+
+def _try_each(
+    wanted: Iterable[_Wanted], look_up: Callable[[_Wanted], _Found]
+) -> tuple[list[_Found], dict[_Wanted, ExitStatError]]:
+    """What is found, and the error of each that is not."""
+    found, errors = [], {}
+    for one in wanted:
+        try:
+            found.append(look_up(one))
+        except ExitStatError as error:
+            errors[one] = error
+    return found, errors
+
+
+def _refuse_missing(errors: Iterable[ExitStatError]) -> None:
+    # A number or name that nothing has is a slip of the fingers, and said before hours are spent on counting the rest.
+    for error in errors:
+        if isinstance(error, NotFoundError) and not isinstance(error, NotKvmError):
+            raise error
+
+
+def _first_status(errors: Iterable[ExitStatError], *, is_any_left: bool) -> ExitStatus:
+    """The first error's, OK without one; raises it when nothing is left to be counted."""
+    for error in errors:
+        if not is_any_left:
+            raise error
+        return error.status
+    return ExitStatus.OK
+
+
+def _describe_error(error: ExitStatError) -> str:
+    return f"{error}\nhint: {error.hint}"
+
+
+def _restrict(resolved: Resolved, options: Options) -> Resolved:
     # Only the vCPUs that --vcpu names.
     if options.vcpus is None:
-        return targets
-    named = options.domains or options.pids
-    if not named and (targets.everything or len(targets.targets) > 1):
+        return resolved
+    targets = resolved.targets.targets
+    if not (options.domains or options.pids) and (resolved.targets.everything or len(targets) > 1):
+        labels = ", ".join(escape(target.label) for target in targets[:8])
         raise UsageError(
-            "--vcpu needs a domain when several run",
-            "name one of: " + ", ".join(escape(target.label) for target in targets.targets[:8]),
+            "--vcpu needs a domain when several run" if targets else "--vcpu needs a domain, or one process",
+            f"name one of: {labels}" if targets else "no KVM process runs now",
         )
-    for target in targets.targets:
+    for target in targets:
         _check_vcpus(target, options.vcpus)
-    return Targets(tuple(restrict_target(target, options.vcpus) for target in targets.targets))
+    return replace(
+        resolved,
+        targets=Targets(tuple(restrict_target(target, options.vcpus) for target in targets)),
+        named=resolved.named or tuple(target.domain for target in targets if target.domain),
+    )
 
 
 def _check_vcpus(target: Target, numbers: frozenset[int]) -> None:

@@ -7,7 +7,7 @@ What it says is checked against /proc before it is believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,10 +61,15 @@ def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
     return tuple(_restrict(resolve_process(pid, root), chosen) for pid, chosen in sorted(wanted.items()))
 
 
-def kvm_processes(root: Path) -> tuple[Target, ...]:
-    """Every process of this host that has a KVM virtual machine open."""
-    processes.check_not_hidden(root)
-    return tuple(_target(pid, _vcpus_by_thread_name(pid, root), root) for pid in find_kvm_processes(root))
+def kvm_processes(root: Path, note: Callable[[str], None] = lambda _text: None) -> tuple[Target, ...]:
+    """Every process of this host that has a KVM virtual machine open; `note` is told of each that cannot be counted."""
+    found = []
+    for pid in find_kvm_processes(root):
+        try:
+            found.append(_target(pid, _vcpus_by_thread_name(pid, root), root))
+        except ExitStatError as error:
+            note(f"left out: {error}")
+    return tuple(found)
 
 
 def find_kvm_processes(root: Path) -> tuple[int, ...]:

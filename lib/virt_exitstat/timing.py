@@ -16,6 +16,9 @@ _SLACK = 1e-6
 class Clock:
     """The time, and waiting. A parameter of the program: a test's clock moves on without waiting."""
 
+    #: How long an answer that mostly comes at once is waited for. Nobody feels that, and signals and keys wait too.
+    grace_s = 0.1
+
     def monotonic_s(self) -> float:
         """CLOCK_MONOTONIC, in seconds."""
         return time.monotonic()

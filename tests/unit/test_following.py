@@ -3,22 +3,25 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import libvirt
 import pytest
 
 from fake_host import GUEST01, GUEST02
+from virt_exitstat.asker import Asker
 from virt_exitstat.following import KnownTargets, RunningDomains
 from virt_exitstat.options import Options
+from virt_exitstat.resolve import LeftOut
 from virt_exitstat.targets import Domain, Target, VCpu
 from virt_exitstat.timing import Clock
 
 
 class SteppedClock(Clock):
-    """Shows what it is told to."""
+    """Shows what it is told to. A test that wants libvirt to be late makes the grace 0."""
 
-    now_s = 0.0
+    now_s, grace_s = 0.0, 600
 
     def monotonic_s(self):
         return self.now_s
@@ -28,9 +31,13 @@ class Libvirt:
     """A connection: what runs, or an error. `events` says that domains came or went."""
 
     def __init__(self, *running):
-        self.running, self.dead = list(running), False
+        self.running, self.dead, self.asked = list(running), False, 0
+        self.answers = threading.Event()
+        self.answers.set()
 
     def listAllDomains(self, _flags):  # noqa: N802
+        self.asked += 1
+        self.answers.wait()
         if self.dead:
             raise libvirt.libvirtError("no daemon")
         return [LibvirtDomain(domain) for domain in self.running]
@@ -38,8 +45,16 @@ class Libvirt:
     def domainEventRegisterAny(self, _domain, _event, callback, opaque):  # noqa: N802
         self.tell = lambda: callback(self, None, 0, 0, opaque)
 
+        return 0
+
     def setKeepAlive(self, _every, _times):  # noqa: N802
         raise libvirt.libvirtError("not here")
+
+    def domainEventDeregisterAny(self, _callback):  # noqa: N802
+        raise libvirt.libvirtError("no daemon")
+
+    def close(self):
+        self.closed_in = threading.current_thread()
 
 
 class LibvirtDomain:
@@ -50,17 +65,22 @@ class LibvirtDomain:
 class Followed:
     """RunningDomains on a host made of files, and what came of it."""
 
-    def __init__(self, host, connection, options=None, first=(), reconnect=None):
-        self.notes, self.clock, self.known = [], SteppedClock(), tuple(first)
+    def __init__(self, host, *connections, options=None, named=None):
+        """The last of the connections is opened again and again."""
+        self.notes, self.clock, self.known = [], SteppedClock(), ()
+        connections = list(connections)
+        self.asker = Asker(
+            lambda: connections.pop(0) if len(connections) > 1 else connections[0], where="here", watches=True
+        )
         self.source = RunningDomains(
             options or Options(),
-            first,
-            connection,
-            connect=reconnect or (lambda: connection),
+            named,
+            self.asker,
             run_dir=host.run_dir,
             root=host.root,
             clock=self.clock,
             note=self.notes.append,
+            left_out=LeftOut(self.notes.append),
         )
 
     def find(self):
@@ -89,21 +109,21 @@ def test_all_domains_are_those_that_run_now(two):
 
 
 def test_only_named_domains_are_found_also_defined_anew(two):
-    first = Target(100, (VCpu(0, 101),), GUEST01)
-    named = Followed(two, Libvirt(GUEST01, GUEST02), Options(domains=("guest01",)), [first])
+    by_name, by_uuid = (Options(domains=(word,)) for word in ("guest01", GUEST01.uuid))
+    named = Followed(two, Libvirt(GUEST01, GUEST02), options=by_name, named=[GUEST01])
     assert named.find() == {"guest01": 100}
     anew = Domain("guest01", "99999999-9999-4999-8999-999999999999", 7)
     two.add_vcpus(300, {0: 301}, domain=anew)
-    assert Followed(two, Libvirt(anew), Options(domains=("guest01",)), [first]).find() == {"guest01": 300}
-    by_uuid = Followed(two, Libvirt(anew), Options(domains=(GUEST01.uuid,)), [first])
-    assert by_uuid.find() == {}
+    assert Followed(two, Libvirt(anew), options=by_name, named=[GUEST01]).find() == {"guest01": 300}
+    assert Followed(two, Libvirt(anew), options=by_uuid, named=[GUEST01]).find() == {}
     two.add_status(100, [(0, 101)], domain=GUEST01)
-    assert Followed(two, Libvirt(GUEST01), Options(domains=(GUEST01.uuid,)), [first]).find() == {"guest01": 100}
+    assert Followed(two, Libvirt(GUEST01), options=by_uuid, named=[GUEST01]).find() == {"guest01": 100}
 
 
 def test_an_event_makes_it_readable_until_it_is_asked(two):
     connection = Libvirt(GUEST01)
     followed = Followed(two, connection)
+    followed.find()
     assert not Clock().wait([followed.source.fileno()], 0)
     for _ in range(100_000):  # more than fit into a pipe
         connection.tell()
@@ -115,12 +135,11 @@ def test_an_event_makes_it_readable_until_it_is_asked(two):
 def test_a_daemon_that_goes_and_comes_back_is_noted_once_each(two):
     old, new = Libvirt(GUEST01), Libvirt(GUEST01, GUEST02)
     new.dead = True
-    followed = Followed(two, old, reconnect=lambda: new)
+    followed = Followed(two, old, new)
     assert followed.find() == {"guest01": 100}
     old.dead = True
-    assert followed.find() == {"guest01": 100}
-    followed.wait()
-    assert followed.find() == {"guest01": 100}  # connected, and dead again
+    for _ in range(3):
+        assert followed.find() == {"guest01": 100}  # connected anew, and dead again
     new.dead = False
     for _ in range(2):
         assert followed.find() == {"guest01": 100, "guest02": 200}
@@ -129,6 +148,73 @@ def test_a_daemon_that_goes_and_comes_back_is_noted_once_each(two):
     assert len(followed.notes) == 2, followed.notes
     assert followed.notes[0].endswith("; counting goes on with the domains that are known")
     assert followed.notes[1] == "libvirt answers again"
+
+
+def test_a_daemon_that_was_started_anew_between_two_looks_is_no_news(two):
+    old, new = Libvirt(GUEST01), Libvirt(GUEST01, GUEST02)
+    followed = Followed(two, old, new)
+    followed.find()
+    old.dead = True
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    assert followed.notes == []
+
+
+@pytest.fixture()
+def late(two):
+    """Both run, guest01 is known, and libvirt is asked and does not answer until its `answers` is set."""
+    connection = Libvirt(GUEST01)
+    followed = Followed(two, connection)
+    assert followed.find() == {"guest01": 100}
+    connection.running.append(GUEST02)
+    connection.answers.clear()
+    followed.clock.grace_s = 0
+    yield followed, connection
+    connection.answers.set()
+
+
+def test_what_is_known_stands_while_libvirt_does_not_answer_and_that_is_said_once(late):
+    followed, connection = late
+    for now_s in range(20):
+        followed.clock.now_s = now_s
+        assert followed.find() == {"guest01": 100}
+        assert len(followed.notes) == (now_s > 3)
+    assert followed.notes == ["libvirt has not answered for 3 s; counting goes on with the domains that are known"]
+    connection.answers.set()
+    followed.wait()
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    assert followed.notes[1:] == ["libvirt answers again"]
+
+
+def test_an_answer_that_is_a_little_late_is_taken_when_it_is_there_and_nothing_is_said(late):
+    followed, connection = late
+    assert followed.find() == {"guest01": 100}
+    connection.answers.set()
+    followed.wait()
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    assert followed.notes == []
+    assert not Clock().wait([followed.source.fileno()], 0), "an answer that was taken is told of"
+
+
+def test_a_storm_of_events_while_libvirt_does_not_answer_is_one_more_question(late):
+    followed, connection = late
+    for _ in range(1000):
+        connection.tell()
+        followed.find()
+    connection.running.remove(GUEST02)
+    connection.answers.set()
+    followed.wait()
+    followed.find()
+    followed.wait()  # what came after the question was asked
+    followed.find()
+    assert connection.asked == 3  # the first one, the late one, and the one more
+    assert not Clock().wait([followed.source.fileno()], 0)
+
+
+def test_a_known_domain_that_ends_while_libvirt_does_not_answer_is_gone(late, two):
+    followed, _ = late
+    followed.find()
+    two.end_process(100)
+    assert followed.find() == {}
 
 
 def test_what_ends_while_the_daemon_is_away_is_gone(two):
@@ -177,8 +263,8 @@ EVENTS = """
 import os, select, libvirt
 from virt_exitstat import domains
 reader, writer = os.pipe()
-domains.run_event_loop()
-domains.run_event_loop()
+for _ in range(2):
+    domains._run_event_loop()
 connection = libvirt.open("test:///default")
 domains.watch_domains(connection, lambda: os.write(writer, b"x"))
 assert not select.select([reader], [], [], 0)[0]

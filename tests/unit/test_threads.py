@@ -362,7 +362,7 @@ def test_a_hidden_process_is_no_stale_record(host, option):
         lambda: resolve(host),
         lambda: threads.resolve_process(100, host.root),
         lambda: threads.resolve_threads([101], host.root),
-        lambda: threads.kvm_processes(host.root),
+        lambda: processes.check_not_hidden(host.root),
     ):
         with refuses(ExitStatError, "/proc hides the processes of other users from us (hidepid=") as refused:
             look()
