@@ -28,8 +28,7 @@ def built_once(name: str, made_from: Iterable[Path], seconds: int, build: Callab
     key = hashlib.sha256()
     for path in made_from:
         key.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    cache = Path(os.environ.get("VIRT_EXITSTAT_LAB_CACHE", "/var/cache/virt-exitstat-lab"))
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_directory()
     home = cache / f"{name}-{key.hexdigest()[:12]}"
     with open(cache / f"{name}.lock", "w") as lock:
         # Two labs that start at once build it once.
@@ -46,6 +45,13 @@ def built_once(name: str, made_from: Iterable[Path], seconds: int, build: Callab
                 result.rename(home)
             say(f"built {name} in {time.monotonic() - started:.0f} s")
     return home
+
+
+def cache_directory() -> Path:
+    """Where the lab keeps things; made when it is not there."""
+    cache = Path(os.environ.get("VIRT_EXITSTAT_LAB_CACHE", "/var/cache/virt-exitstat-lab"))
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def apt_mirror() -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from boots import run_in_host
 from cache import LabError, built_once, run
 from image import Image
-from machine import run_in_host
+from machine import Machine
+from monitor import parse_cpus
+from verdict import Evidence, Kind, judge
 
 LAB = Path(__file__).resolve().parents[1] / "lab"
 
@@ -104,37 +107,160 @@ def test_a_step_that_fails_says_its_first_error_in_one_line():
     assert str(caught.value) == "sh failed with status 25: E: cannot resolve the mirror"
 
 
-def machine_that(script):
-    """A machine whose emulator is a shell script that writes to the console, $1."""
-
-    def start(_image, _job, console):
-        machine_that.started.append(subprocess.Popen(["sh", "-c", script, "sh", str(console)]))
-        return machine_that.started[-1]
-
-    machine_that.started = []
-    return start
-
-
 IMAGE = Image(*(Path("/nonexistent") / name for name in ("disk", "kernel", "initrd", "cdrom")))
 
 
-def test_the_commands_status_comes_back():
+@pytest.fixture()
+def emulators():
+    """The emulators that a test started."""
+    return []
+
+
+@pytest.fixture()
+def machine_that(emulators):
+    """A machine whose emulator is a shell script that writes to the console, $1, and has no monitor, like Bochs."""
+
+    def machine(script):
+        def start(_image, scratch):
+            emulators.append(subprocess.Popen(["sh", "-c", script, "sh", str(scratch.console)]))
+            return emulators[-1]
+
+        return Machine(start, has_monitor=False)
+
+    return machine
+
+
+def test_the_commands_status_comes_back(machine_that):
     machine = machine_that('printf "booted\\r\\nlab: exit status 7\\r\\n[ 9.1] reboot: Power down\\r\\n" >"$1"')
     assert run_in_host(machine, IMAGE, ["true"], timeout_s=60) == 7
 
 
-def test_a_machine_that_hangs_is_ended_and_its_last_words_are_shown(capfd):
+def test_a_command_that_waits_for_ever_is_ended_and_not_run_again(machine_that, emulators):
     machine = machine_that('seq -f "line %g" 100 >"$1"; exec sleep 60')
     with pytest.raises(LabError) as caught:
         run_in_host(machine, IMAGE, ["true"], timeout_s=0.3)
-    assert str(caught.value).startswith("the lab ran longer than 0 s; its console:\nline 86\n")
-    assert str(caught.value).endswith("\nline 100")
-    assert [process.poll() for process in machine_that.started] == [-signal.SIGKILL] * 3
-    assert capfd.readouterr().err.count("the emulated host crashed; booting it again") == 2
+    first, *rest = str(caught.value).splitlines()
+    assert first == "time-out: the command had not ended after 0.3 s; whether the host was alive is not known"
+    assert rest[:2] == ["its console:", "  line 86"] and rest[-2] == "  line 100"
+    assert [process.poll() for process in emulators] == [-signal.SIGKILL]
 
 
-def test_a_machine_that_crashes_once_is_booted_again(tmp_path):
+def test_consoles_of_a_failed_boot_are_kept_and_old_ones_go(machine_that, cache):
+    machine = machine_that('echo "lab: here" >"$1"; kill -TERM $$')
+    for n in range(30):
+        (cache / f"failures/2000010{n}").mkdir(parents=True)
+    with pytest.raises(LabError, match=r"all of it: (.*)") as caught:
+        run_in_host(machine, IMAGE, ["true"], timeout_s=60)
+    kept = Path(str(caught.value).rpartition(": ")[2])
+    assert kept.parent == cache / "failures" and (kept / "console.log").read_text() == "lab: here\n"
+    assert len(list(kept.parent.iterdir())) == 20
+
+
+def test_a_machine_that_panics_once_is_booted_again(machine_that, emulators, tmp_path, capfd):
     booted = tmp_path / "booted"
-    machine = machine_that(f'if [ -e {booted} ]; then echo "lab: exit status 0" >"$1"; else touch {booted}; fi')
+    panic = "Kernel panic - not syncing: Fatal exception"
+    machine = machine_that(
+        f'if [ -e {booted} ]; then echo "lab: exit status 0" >"$1"; else touch {booted}; echo {panic} >"$1"; exit 1; fi'
+    )
     assert run_in_host(machine, IMAGE, ["true"], timeout_s=60) == 0
-    assert len(machine_that.started) == 2
+    assert len(emulators) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"lab: the host panicked: {panic}\n")
+    assert said.endswith("lab: booting again and starting over (2 of 3)\n")
+
+
+def test_a_host_that_is_reset_each_time_is_booted_as_often_as_allowed(machine_that, emulators):
+    machine = machine_that('echo booting >"$1"; exit 1')
+    with pytest.raises(
+        LabError, match=r"^the host was reset: the emulator ended with status 1, without a word of panic"
+    ):
+        run_in_host(machine, IMAGE, ["true"], timeout_s=60, boots=2)
+    assert len(emulators) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "said", "boots"),
+    [
+        ("kill -SEGV $$", "the emulator died: by SIGSEGV", 2),
+        ("kill -ABRT $$", "the emulator died: by SIGABRT", 2),
+        ("kill -TERM $$", "the emulator was killed from outside: by SIGTERM", 1),
+        ("kill -INT $$", "the emulator was killed from outside: by SIGINT", 1),
+        ("kill -KILL $$", "the emulator was killed from outside: by SIGKILL; perhaps for want of memory, see dmesg", 1),
+        ("exit 2", "the emulator refused to start: status 2", 1),
+        ('echo "[ 9.1] reboot: Power down" >"$1"; exit 1', "the host switched off or rebooted without", 1),
+        ('echo "[ 9.1] sysrq: Trigger a crash" >"$1"; exit 1', "the command crashed the host", 1),
+    ],
+)
+def test_only_what_the_emulator_did_is_tried_again(machine_that, emulators, script, said, boots):
+    with pytest.raises(LabError) as caught:
+        run_in_host(machine_that(script), IMAGE, ["true"], timeout_s=60, boots=2)
+    assert str(caught.value).startswith(said)
+    assert len(emulators) == boots
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kind"),
+    [
+        (Evidence(0, "", shutdown="guest-reset"), Kind.RESET),
+        (Evidence(0, "Oops: 0000 [#1]", shutdown="guest-reset"), Kind.PANIC),
+        (Evidence(None, "Oops: 0000 [#1]", timed_out_after_s=9), Kind.PANIC),
+        (Evidence(None, "BUG: unable to handle page fault", timed_out_after_s=9), Kind.PANIC),
+        (Evidence(None, "quiet", timed_out_after_s=9, answers=False), Kind.TIMED_OUT),
+        (Evidence(0, "", shutdown="guest-shutdown"), Kind.SWITCHED_OFF),
+        (Evidence(0, "reboot: Restarting system", shutdown="guest-reset"), Kind.SWITCHED_OFF),
+        (Evidence(0, "quiet", shutdown="host-signal"), Kind.KILLED),
+        (Evidence(1, "quiet", shutdown="host-error"), Kind.EMULATOR_DIED),
+        (Evidence(0, "quiet"), Kind.EMULATOR_DIED),
+        (Evidence(-64, "quiet"), Kind.KILLED),
+    ],
+)
+def test_an_outcome_is_told_from_the_surest_witness(evidence, kind):
+    outcome = judge(evidence)
+    assert outcome.kind is kind and outcome.status is None
+    assert outcome.worth_another_boot == (kind in (Kind.RESET, Kind.PANIC, Kind.EMULATOR_DIED))
+
+
+@pytest.mark.parametrize("later", [{"timed_out_after_s": 9.0}, {"shutdown": "guest-reset"}, {"returncode": -15}])
+def test_a_status_holds_whatever_became_of_the_host_behind_it(later):
+    outcome = judge(Evidence(**{"returncode": 0, "console": "lab: exit status 3\nOops: 0000", **later}))
+    assert (outcome.kind, outcome.status) == (Kind.STATUS, 3)
+
+
+def test_a_time_out_says_whether_the_host_was_alive_and_what_came_last():
+    evidence = Evidence(
+        None, "login:", output="4 of 5", timed_out_after_s=600, answers=True, cpus="CPU 0 halted at fff0"
+    )
+    assert judge(evidence).message.splitlines() == [
+        "time-out: the command had not ended after 600 s; the host was alive",
+        "where its CPUs were:",
+        "  CPU 0 halted at fff0",
+        "its last output:",
+        "  4 of 5",
+        "its console:",
+        "  login:",
+    ]
+
+
+def test_of_a_panic_the_first_lines_are_shown():
+    trace = "\n".join(f"? function_{n}" for n in range(40))
+    message = judge(Evidence(0, f"booting\nOops: 0002 [#1] SMP\nRIP: error_entry\n{trace}")).message
+    assert message.splitlines()[:4] == [
+        "the host panicked: Oops: 0002 [#1] SMP",
+        "its console:",
+        "  Oops: 0002 [#1] SMP",
+        "  RIP: error_entry",
+    ]
+
+
+def test_the_monitors_registers_are_read_in_each_mode():
+    printed = """CPU#0
+RAX=0000000000000000 RBX=0
+RIP=ffffffff81a4e8cb RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1
+CPU#1
+EAX=00000000 EBX=00000000
+EIP=0000fff0 EFL=00000002 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0
+"""
+    assert [str(cpu) for cpu in parse_cpus(printed)] == [
+        "CPU 0 halted at ffffffff81a4e8cb, interrupts on",
+        "CPU 1 running at 0000fff0, user mode",
+    ]
