@@ -6,7 +6,9 @@ import shlex
 import pytest
 from fake_world import DB01, WEB01
 
+from virt_exitstat import domains
 from virt_exitstat.snapshot import Lost, Thread
+from virt_exitstat.targets import Domain
 
 REPORTS = {
     "collapsed": "web01 .01",
@@ -174,3 +176,76 @@ def test_an_emulated_domain_is_left_out_of_all_and_refused_by_name(world, golden
     world.host.add_status(1200, [(0, 1201)], domain=DB01, domain_type="qemu")
     golden("emulated-left-out", world.run(".01"))
     golden("emulated-refused", world.run("db01", ".01"))
+
+
+def break_record(world, domain):
+    (world.host.run_dir / f"{domain.name}.xml").write_text("<domstatus pid='1")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("bad-left-out-of-all", ".01"),
+        ("bad-left-out-of-list", "--list"),
+        ("bad-left-out-of-intervals", "-i .01 --count 2 -o csv"),
+        ("bad-named-with-another", "web01 db01 .01"),
+        ("bad-named-alone", "db01 .01"),
+        ("bad-named-in-list", "--list db01 web01"),
+    ],
+)
+def test_one_bad_domain_is_left_out_of_what_can_be_counted(world, golden, name, line):
+    """Among all it gets a note; when it was named its own error, and its status at the end."""
+    world.connect(WEB01, DB01)
+    break_record(world, DB01)
+    text = world.run(*shlex.split(line)).replace(str(world.root), "ROOT")
+    assert "ROOT/run/libvirt/qemu/db01.xml is not a complete status file" in text
+    golden(name, without_time(without_seconds(text)))
+
+
+def without_seconds(text):
+    return re.sub(r"(?<=sssZ,)[0-9.]+", "SECONDS", text)
+
+
+@pytest.mark.parametrize("line", [".01", "--list", "web01 db01 .01"])
+def test_when_no_domain_is_left_the_first_error_is_told(world, line):
+    world.connect(WEB01, DB01)
+    for domain in (WEB01, DB01):
+        break_record(world, domain)
+    text = world.run(*shlex.split(line))
+    assert text.startswith("status 1 FAILURE\n--- stdout\n--- stderr\nvirt-exitstat: ")
+    assert "is not a complete status file of libvirt\nhint: " in text
+
+
+@pytest.mark.parametrize("name", ["../web01", "a/b", "x\0y", "two\nlines", "\x1b[2J", "."])
+def test_a_domain_with_a_hostile_name_is_left_out(world, name):
+    """libvirt itself allows few of these names; another libvirt may."""
+    hostile = Domain(name, "55555555-5555-4555-8555-555555555555", 9)
+    running = domains.running_domains(world.connection)
+    world.connection = RunsAlso(world.connection, hostile)
+    assert len(domains.running_domains(world.connection)) == len(running) + 1
+    text = world.run("--list")
+    assert text.startswith("status 0 OK\n") and "web01" in text
+    assert "virt-exitstat: left out: " in text
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+class RunsAlso:
+    """A connection on which one more domain runs."""
+
+    def __init__(self, connection, domain):
+        self._connection, self._domain = connection, domain
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def listAllDomains(self, flags):  # noqa: N802
+        return [*self._connection.listAllDomains(flags), self]
+
+    def name(self):
+        return self._domain.name
+
+    def UUIDString(self):  # noqa: N802
+        return self._domain.uuid
+
+    def ID(self):  # noqa: N802
+        return self._domain.id
