@@ -1,4 +1,4 @@
-"""The lab tells its hosts' ends apart: real QEMU, by the lab's command line, boots programs of a few instructions."""
+"""The lab tells its hosts' ends apart: real QEMU, by the lab's own command line, boots programs of a few bytes."""
 
 import signal
 import struct
@@ -47,7 +47,7 @@ def host(tmp_path, monkeypatch):
     def run(code, **options):
         # Multiboot, with the addresses in the header: magic, flags, checksum; header, load, end, end of bss, entry.
         flags = 1 << 16
-        header = struct.pack("<IIi", 0x1BADB002, flags, -(0x1BADB002 + flags) + (1 << 32) - (1 << 32))
+        header = struct.pack("<IIi", 0x1BADB002, flags, -(0x1BADB002 + flags))
         end = ENTRY + len(code)
         addresses = struct.pack("<IIIII", LOADED_AT, LOADED_AT, end, end, ENTRY)
         (tmp_path / "kernel").write_bytes((header + addresses).ljust(48, b"\0") + code)

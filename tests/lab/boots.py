@@ -110,7 +110,7 @@ def _watch(
             pass
         running.wait(max(0.1, deadline - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired):
-        return Evidence(None, "", timed_out_after_s=timeout_s), look
+        return Evidence(None, "", shutdown=shutdown, timed_out_after_s=None if shutdown else timeout_s), look
     return Evidence(running.returncode, "", shutdown=shutdown), look
 
 

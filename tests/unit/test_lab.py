@@ -149,7 +149,7 @@ def test_consoles_of_a_failed_boot_are_kept_and_old_ones_go(machine_that, cache)
     machine = machine_that('echo "lab: here" >"$1"; kill -TERM $$')
     for n in range(30):
         (cache / f"failures/2000010{n}").mkdir(parents=True)
-    with pytest.raises(LabError, match=r"all of it: (.*)") as caught:
+    with pytest.raises(LabError, match="all of it: ") as caught:
         run_in_host(machine, IMAGE, ["true"], timeout_s=60)
     kept = Path(str(caught.value).rpartition(": ")[2])
     assert kept.parent == cache / "failures" and (kept / "console.log").read_text() == "lab: here\n"
