@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -24,6 +25,7 @@ from .option_values import (
     split_duration,
 )
 from .options import MAX_VCPUS, Candidates, Options, OutputFormat, check_options
+from .terminal import escape
 
 _EXAMPLES = """\
 examples:
@@ -39,6 +41,8 @@ examples:
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
 """
+
+_SEE_HELP = "'virt-exitstat --help' shows the options and examples"
 
 #: How often --live shows new figures when --interval does not say.
 _LIVE_INTERVAL_S = 1.0
@@ -113,8 +117,9 @@ def parse_options(argv: Sequence[str]) -> Options:
     )
     parser.add_argument(
         "--attach",
-        choices=[attachment.value for attachment in Attachment],
-        default=Attachment.AUTO.value,
+        type=one_of("--attach", Attachment),
+        default=Attachment.AUTO,
+        metavar="{auto,raw,tracepoint}",
         help="raw tracepoint, regular one, or the cheapest that works (default)",
     )
     parser.add_argument("--list", action="store_true", help="show what the names resolve to, count nothing")
@@ -133,9 +138,10 @@ def parse_options(argv: Sequence[str]) -> Options:
         help="show program's version number and exit",
     )
     parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
-    given = parser.parse_intermixed_args(argv)
+    before, after = _split_at_double_dash(argv)
+    given = parser.parse_intermixed_args(before)
 
-    names, duration_s = split_duration(given.words)
+    names, duration_s = split_duration([*given.words, *after])
     pids = [word for text in given.pid for word in text.split(",")]
     options = Options(
         domains=tuple(map(parse_name, (*names, *given.domain))),
@@ -154,7 +160,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         choice=Choice(top=given.top, min_count=given.min_count or 0, sort=given.sort, total=given.total),
         reasons=tuple(word for text in given.reason for word in text.split(",")),
         max_vcpus=given.max_vcpus,
-        attachment=Attachment(given.attach),
+        attachment=given.attach,
         list=given.list,
         uri=given.connect,
         debug=given.debug,
@@ -162,6 +168,19 @@ def parse_options(argv: Sequence[str]) -> Options:
     )
     check_options(options)
     return options
+
+
+def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What argparse is to parse, and the words behind `--`. Raises UsageError for what argparse would take or not.
+
+    Python 3.13 changed what becomes of `--` among intermixed arguments. Python 3.14 takes each word that begins like a
+    negative number for one, such as -1e9 and -5s; older ones call these unknown options.
+    """
+    end = argv.index("--") if "--" in argv else len(argv)
+    for word in argv[:end]:
+        if re.match(r"-\.?[0-9]", word) and " " not in word and not re.fullmatch(r"-[0-9]+|-[0-9]*\.[0-9]+", word):
+            raise UsageError(f"unrecognized arguments: {escape(word)}", _SEE_HELP)
+    return list(argv[:end]), list(argv[end + 1 :])
 
 
 def _add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -220,4 +239,5 @@ class _Show(argparse.Action):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "'virt-exitstat --help' shows the options and examples")
+        # It quotes what was typed, control characters included.
+        raise UsageError(escape(message), _SEE_HELP)

@@ -96,6 +96,50 @@ def test_a_domain_may_begin_with_a_dash():
     assert parse("--domain=-weird 5") == Options(domains=("-weird",), duration_s=5)
 
 
+# -- `--` --
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("-- -weird 5", Options(("-weird",), duration_s=5)),
+        ("-- --list", Options(("--list",))),
+        ("--list -- --list", Options(("--list",), list=True)),
+        ("a -- -b 5", Options(("a", "-b"), duration_s=5)),
+        ("a -- 5", Options(("a",), duration_s=5)),
+        ("a 5 --", Options(("a",), duration_s=5)),
+        ("a -i 1 -- b --", Options(("a", "b", "--"), interval_s=1)),
+        ("-- -1e9", Options(("-1e9",))),
+        ("-- -5s", Options(("-5s",))),
+        ("--", Options()),
+    ],
+)
+def test_what_follows_two_dashes_is_no_option_on_any_python(line, options):
+    assert parse(line) == options
+
+
+def test_two_dashes_are_no_value_of_an_option():
+    with refuses(UsageError, "expected one argument"):
+        parse("guest01 -d -- 5")
+
+
+@pytest.mark.parametrize("word", ["-1e9", "-5s", "-1.", "-.5e1", "-0x10", "-1,2", "-1\x1b[2J"])
+@pytest.mark.parametrize("before", [(), ("guest01",), ("-d",), ("--interval",)])
+def test_what_only_begins_like_a_negative_number_is_an_unknown_option_on_any_python(before, word):
+    with refuses(UsageError, "unrecognized arguments: " + word.replace("\x1b", "\\x1b")):
+        parse_options([*before, word])
+
+
+@pytest.mark.parametrize("word", ["-z\x1b[2J", "--\x1b[2J", "--list=\x1b[2J", "--complete=\x1b[2J"])
+def test_what_argparse_quotes_cannot_drive_the_terminal(word):
+    with refuses(UsageError, r"\x1b[2J"):
+        parse_options([word])
+
+
+def test_a_name_with_a_space_is_no_option():
+    assert parse_options(["-1 st", "-d", "-2 nd"]).domains == ("-1 st", "-2 nd")
+
+
 # -- --vcpu --
 
 
@@ -236,8 +280,9 @@ def test_the_cheapest_way_is_looked_for_unless_asked_for():
 
 @pytest.mark.parametrize("text", ["", "RAW", "r", "kprobe", "raw,tracepoint", " raw", "\x1b[2J"])
 def test_another_way_to_attach_is_refused_with_those_there_are(text):
-    with refuses(UsageError, "--attach", "auto", "raw", "tracepoint"):
+    with refuses(UsageError, "--attach: there is no '") as caught:
         parse_options([f"--attach={text}"])
+    assert caught.value.hint == "give auto, raw or tracepoint"
 
 
 # -- what goes together --
