@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,9 +102,14 @@ def tabulate_rows(rows: list[list[str]], headers: Sequence[str], alignment: Sequ
     """Aligned columns, two spaces apart; without names when `headers` is empty."""
     tabulate = import_tabulate()
     tabulate.MIN_PADDING = 0  # columns stand two spaces apart, under wide headers too
-    tabulate.PRESERVE_WHITESPACE = True  # a domain's name may begin with a space
     if not rows:  # tabulate 0.8 and 0.9 stumble over an alignment without rows
         return "  ".join(headers)
+    # A domain's name may begin with a space. Since tabulate 0.10 that is an argument; before, a variable of the module.
+    tabulate.PRESERVE_WHITESPACE = True
+    parameters = inspect.signature(tabulate.tabulate).parameters
+    keep = {"preserve_whitespace": True} if "preserve_whitespace" in parameters else {}
     # Numbers come as text, ready to print: tabulate must not parse a domain named 0x10 or 1e5.
-    text: str = tabulate.tabulate(rows, headers=headers, tablefmt="plain", colalign=alignment, disable_numparse=True)
+    text: str = tabulate.tabulate(
+        rows, headers=headers, tablefmt="plain", colalign=alignment, disable_numparse=True, **keep
+    )
     return text
