@@ -1,7 +1,14 @@
-"""However the tests are started, in the background or by nohup: a signal is a signal to them and to what they start."""
+"""Where the tests find the tool and each other; and a signal is a signal to them, however they are started."""
 
 import signal
+import sys
+from pathlib import Path
 
+# Not by pytest's `pythonpath`: Debian 11's pytest 6 does not know it.
+_ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_ROOT / place) for place in ("lib", "tests", "tests/lab", "tests/host")]
+
+# In the background of a shell or under nohup some are ignored, by us and by what we start.
 for number, default in (
     (signal.SIGINT, signal.default_int_handler),
     (signal.SIGHUP, signal.SIG_DFL),

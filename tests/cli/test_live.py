@@ -193,7 +193,8 @@ def test_keys_that_make_signals_end_it(key):
 def test_it_ends_when_its_time_is_over():
     with Live(interval="0.02,0.1") as live:
         live.ends_well()
-        assert "VMMCALL" in live.text
+        # VMMCALL stands in every other report only, and on a busy machine there is but one.
+        assert "VINTR" in live.text
 
 
 def test_an_error_of_the_source_is_shown_on_the_normal_screen():

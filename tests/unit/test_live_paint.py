@@ -10,6 +10,13 @@ from virt_exitstat.live_paint import paint_lines
 from virt_exitstat.live_view import LiveView
 
 
+@pytest.fixture(autouse=True)
+def _terminal_with_colours(monkeypatch):
+    """Whatever the tests themselves run on."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 def show(lines, width, **options):
     """pyte's screen, one line and a column larger than what is painted."""
     screen = pyte.Screen(width + 1, len(lines) + 1)
