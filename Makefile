@@ -33,7 +33,7 @@ test:               ## (root) install what the tests need and run all of them
 	@echo "test: 6/6 the lab on Intel's VMX (7 min)"
 	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance
 
-test-matrix:        ## (root) the acceptance on every Debian release and both ISAs; prints a table (an hour)
+test-matrix:        ## (root) unit tests and, on both ISAs, the acceptance on every Debian release; prints tables (an hour)
 	@tests/setup test
 	@tests/lab/matrix
 
