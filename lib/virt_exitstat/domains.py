@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from .errors import ExitStatError, NotFoundError
 from .foreign import importing
 from .libvirt_uri import check_uri, is_alias
+from .option_values import guess_duration
 from .packages import Need, start_hint
 from .targets import Domain
 from .terminal import escape
@@ -181,11 +182,15 @@ def _not_running(connection: Any, word: str, running: Sequence[Domain]) -> NotFo
         )
     import difflib  # only here: completion asks often, and this takes a while to import
 
-    close = difflib.get_close_matches(word, [domain.name for domain in running], n=1)
+    names = {domain.name.casefold(): domain.name for domain in running}
+    close = difflib.get_close_matches(word.casefold(), names, n=1)
+    seconds = guess_duration(word)
     if word.replace(".", "", 1).isdigit():
         mean = "a DURATION in seconds stands at the end; "
+    elif seconds:
+        mean = f"did you mean {seconds}? A DURATION is in seconds; "
     else:
-        mean = f"did you mean '{escape(close[0])}'? " if close else ""
+        mean = f"did you mean '{escape(names[close[0]])}'? " if close else ""
     return NotFoundError(f"no running domain named '{escape(word)}'", f"{mean}'virt-exitstat --list' shows them all")
 
 

@@ -39,6 +39,15 @@ def split_duration(words: Sequence[str]) -> tuple[tuple[str, ...], float | None]
     return tuple(words[:-1]), duration_s
 
 
+def guess_duration(text: str) -> str:
+    """How to write in seconds what looks like a duration with a unit, or with a comma; empty when it does not."""
+    found = re.fullmatch(r"([0-9]+)(?:,([0-9]+))?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|)", text, re.IGNORECASE)
+    if not found or not (found.group(2) or found.group(3)):
+        return ""
+    number = float(f"{found.group(1)}.{found.group(2) or 0}")
+    return f"{number * {'m': 60, 'h': 3600}.get(found.group(3)[:1].lower(), 1):.15g}"
+
+
 def parse_name(text: str) -> str:
     """A domain's name as libvirt has it, which is UTF-8: what was typed in UTF-8 is taken so whatever the locale."""
     try:
@@ -51,8 +60,8 @@ def parse_interval(text: str) -> float:
     """--interval, in seconds."""
     if not _NUMBER.fullmatch(text) or not _SHORTEST_S <= float(text) <= _LONGEST_S:
         raise UsageError(
-            f"--interval: '{escape(text)}' is not {_SHORTEST_S:g} to {_LONGEST_S:.0f} seconds",
-            "give one such as 1 or 0.5",
+            f"--interval: '{escape(text)}' must be a number from {_SHORTEST_S:g} to {_LONGEST_S:.0f}, in seconds",
+            f"did you mean {guess_duration(text)}?" if guess_duration(text) else "give one such as 1 or 0.5",
         )
     return float(text)
 
@@ -75,7 +84,7 @@ def positive(option: str) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch("[0-9]{1,18}", text) or not int(text):
             raise UsageError(
-                f"{option}: '{escape(text)}' is no number from 1", f"leave {option} out, or give 1 or more"
+                f"{option}: '{escape(text)}' must be a whole number of 1 or more", f"leave {option} out, or give one"
             )
         return int(text)
 
@@ -88,7 +97,9 @@ def parse_vcpus(text: str) -> frozenset[int]:
     for part in text.split(","):
         found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
         if not found:
-            raise UsageError(f"--vcpu: '{escape(part)}' is no vCPU number", "give a list such as 0 or 0,2-5")
+            raise UsageError(
+                f"--vcpu: '{escape(part)}' must be a vCPU's number, or two as in 2-5", "give a list such as 0 or 0,2-5"
+            )
         first, last = int(found.group(1)), int(found.group(2) or found.group(1))
         if first > last:
             raise UsageError(f"--vcpu: {part} runs backwards", f"did you mean {last}-{first}?")
@@ -102,7 +113,9 @@ def parse_max_vcpus(text: str) -> int:
     """--max-vcpus."""
     # A row's number takes 20 bits in the kernel program, two of which mean "no row".
     if not re.fullmatch("[0-9]{1,7}", text) or not 0 < int(text) < (1 << 20) - 2:
-        raise UsageError(f"--max-vcpus: '{escape(text)}' is not a number of vCPUs", "give 1 to 1048573")
+        raise UsageError(
+            f"--max-vcpus: '{escape(text)}' must be a whole number from 1 to 1048573", "the default is 4096"
+        )
     return int(text)
 
 
@@ -112,6 +125,6 @@ def parse_id(option: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 0 < int(text) <= 4 << 20:
         hint = "'virt-exitstat --list' shows pids and tids" + (", 'all' means every KVM process" * (option == "--pid"))
         raise UsageError(
-            f"{option}: '{escape(text)}' is no id of a {'process' if option == '--pid' else 'thread'}", hint
+            f"{option}: '{escape(text)}' must be the id of a {'process' if option == '--pid' else 'thread'}", hint
         )
     return int(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from .attach_plan import Attachment
 from .choose import Choice
 from .errors import UsageError
+from .option_values import guess_duration
 
 #: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
 MAX_VCPUS = 4096
@@ -67,7 +68,12 @@ class Options:
 def check_options(options: Options) -> None:
     """Raise UsageError when options are given that do not go together."""
     if sum(map(bool, (options.domains, options.pids or options.all_processes, options.tids))) > 1:
-        raise UsageError("domains, --pid and --tid exclude each other", "give only one of them")
+        hint = "give only one of them"
+        if all(word.isdigit() for word in options.domains):
+            hint = "several pids or tids stand behind one option, with commas between them"
+        elif guess_duration(options.domains[-1]):
+            hint = f"did you mean {guess_duration(options.domains[-1])}? A DURATION is in seconds"
+        raise UsageError("domains, --pid and --tid exclude each other", hint)
     if options.tids and options.vcpus:
         raise UsageError("--vcpu and --tid exclude each other", "a tid is one vCPU already")
     if options.count and not options.interval_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -117,6 +118,7 @@ def _resolve(
 
 def _resolve_ids(options: Options, root: Path, note: Callable[[str], None]) -> Resolved:
     # Of processes or threads.
+    _refuse_id_as_duration(options, root)
     found: Sequence[Target]
     if options.pids:
         found, errors = _try_each(dict.fromkeys(options.pids), lambda pid: threads.resolve_process(pid, root))
@@ -129,6 +131,24 @@ def _resolve_ids(options: Options, root: Path, note: Callable[[str], None]) -> R
     for error in errors.values():
         note(_describe_error(error))
     return Resolved(Targets(tuple(found)), status=status)
+
+
+def _refuse_id_as_duration(options: Options, root: Path) -> None:
+    # `--pid A B` is A for B seconds, and hardly meant so when B is a KVM process too, or one of its threads.
+    seconds = int(options.duration_s or 0)
+    if seconds != options.duration_s:
+        return
+    owner = None
+    with contextlib.suppress(ExitStatError):
+        owner = processes.owner_of(seconds, root)
+        if owner and not processes.is_kvm_process(owner, root):
+            owner = None
+    if owner and (options.tids or owner == seconds):
+        option, kind, ids = ("--tid", "thread", options.tids) if options.tids else ("--pid", "process", options.pids)
+        raise UsageError(
+            f"{seconds} is a KVM {kind}, and would be taken for the duration",
+            f"several stand with commas: {option} {','.join(map(str, (*ids, seconds)))}; a duration is {seconds}.1",
+        )
 
 
 def _try_each(
