@@ -26,11 +26,12 @@ def is_alias(uri: str) -> bool:
 def check_uri(uri: str) -> None:
     """Raise ExitStatError unless it is, whatever the text, one of this host's QEMU driver behind a daemon."""
     try:
-        uri.encode()  # libvirt takes UTF-8
+        uri.encode()  # as libvirt wants it
         parts = urlsplit(uri)
     except ValueError as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeError) else escape(str(error))
         raise ExitStatError(
-            f"'{escape(uri)}' is no URI: {escape(str(error))}",
+            f"'{escape(uri)}' is no URI: {why}",
             f"only this host's QEMU/KVM domains can be counted; try -c {DEFAULT_URI}",
         ) from None
     driver, _, transport = parts.scheme.partition("+")

@@ -106,14 +106,52 @@ def test_completion_is_silent_when_libvirt_does_not_answer(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_ctrl_c_ends_a_connection_that_does_not_answer(tmp_path):
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(tmp_path / "sock"))
-        silent.listen()
-        command = [LAUNCHER, "-c", f"qemu+unix:///system?socket={tmp_path}/sock", "--list"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        accepted, _ = silent.accept()
-        with accepted:  # and not closed, which would be an answer
-            process.send_signal(signal.SIGINT)
-            assert process.communicate() == ("", "")
-    assert process.returncode == -signal.SIGINT
+@pytest.fixture()
+def silent(tmp_path):
+    """Starts the launcher at a daemon that takes the connection and never answers; its process and the connection."""
+    started = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "sock"))
+        listening.listen()
+
+        def start(*arguments):
+            uri = f"qemu+unix:///system?socket={tmp_path}/sock"
+            process = subprocess.Popen(
+                [LAUNCHER, "-c", uri, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            started.append(process)
+            connected, _ = listening.accept()
+            started.append(connected)  # and not closed, which would be an answer
+            return process, connected
+
+        yield start
+        for process, connected in zip(started[::2], started[1::2]):
+            process.kill()
+            process.communicate()
+            connected.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", [("--list",), ("-i", "1"), ("--complete=domains",)])
+def test_a_signal_ends_a_connection_that_does_not_answer(silent, arguments, number):
+    process, _ = silent(*arguments)
+    process.send_signal(number)
+    assert process.communicate() == ("", "")
+    assert process.returncode == -number
+
+
+def test_waiting_for_libvirt_is_said_and_its_end_is_told(silent):
+    process, connected = silent("--list")
+    said = process.stderr.readline()
+    assert said.startswith("virt-exitstat: waiting for libvirt at qemu+unix:///system?socket=")
+    assert said.endswith(", which is busy or hangs ..\n")
+    connected.close()
+    out, rest = process.communicate()
+    assert (process.returncode, out) == (1, "")
+    assert rest.startswith("virt-exitstat: cannot connect to libvirt at ") and "\nhint: " in rest
+
+
+def test_completion_gives_up_a_libvirt_that_does_not_answer(silent):
+    process, _ = silent("--complete=domains")
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0

@@ -1,46 +1,53 @@
 """A real libvirtd tells of domains that come and go, and may go and come back itself."""
 
+import functools
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from local_libvirt import URI, virsh
+from local_libvirt import CHECKOUT, URI, virsh
 from virt_exitstat import domains
+from virt_exitstat.asker import Asker
 from virt_exitstat.following import RunningDomains
 from virt_exitstat.options import Options
+from virt_exitstat.resolve import LeftOut
 from virt_exitstat.timing import Clock
 
 PREFIX = f"exitstat-{os.getpid()}"
 ROOT = Path("/")
+DAEMON = Path("/run/libvirtd.pid")
 
 
 @pytest.fixture()
 def running(libvirtd):  # noqa: ARG001  (fixtures cannot use usefixtures)
     """What runs, by a source that is asked again when libvirt tells something; and what it noted."""
-    domains.run_event_loop()
-    connection = domains.open_connection(URI)
     notes, known = [], ()
-    source = RunningDomains(
-        Options(),
-        (),
-        connection,
-        connect=lambda: domains.open_connection(URI),
-        run_dir=domains.run_directory(connection, ROOT),
-        root=ROOT,
-        clock=Clock(),
-        note=notes.append,
-    )
+    with Asker(lambda: domains.open_connection(URI, events=True), where=URI, watches=True) as asker:
+        source = RunningDomains(
+            Options(),
+            None,
+            asker,
+            run_dir=asker.ask(functools.partial(domains.run_directory, root=ROOT)),
+            root=ROOT,
+            clock=Clock(),
+            note=notes.append,
+            left_out=LeftOut(notes.append),
+        )
 
-    def wait_until(true):
-        nonlocal known
-        known = source.find(known)
-        while not true({target.label: target for target in known}):
-            assert Clock().wait([source.fileno()], 60), "libvirt tells nothing"
+        def wait_until(true):
+            nonlocal known
             known = source.find(known)
+            while not true({target.label: target for target in known}):
+                # While libvirt does not answer, only a report is a reason to look again: here each second.
+                assert Clock().wait([source.fileno()], 1) or time.monotonic() < deadline, "libvirt tells nothing"
+                known = source.find(known)
 
-    return wait_until, notes
+        deadline = time.monotonic() + 60
+        yield wait_until, notes
 
 
 def test_domains_that_start_and_end_are_told_at_once(running, domain):
@@ -54,17 +61,71 @@ def test_domains_that_start_and_end_are_told_at_once(running, domain):
     assert notes == []
 
 
-def test_a_daemon_that_hangs_is_given_up_and_taken_back(running, domain):
-    """A stopped process holds its connections open and answers nothing."""
+@pytest.fixture()
+def stopped(libvirtd):  # noqa: ARG001
+    """Stops libvirt's daemon, which then holds its connections open and answers nothing; it goes on behind the test."""
+    daemon = int(DAEMON.read_text())
+    yield lambda: os.kill(daemon, signal.SIGSTOP), lambda: os.kill(daemon, signal.SIGCONT)
+    os.kill(daemon, signal.SIGCONT)
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_and_taken_back(running, domain, stopped):
     wait_until, notes = running
+    hang, go_on = stopped
     name = domain(f"{PREFIX}-hang")
     wait_until(lambda found: name in found)
-    daemon = int(Path("/run/libvirtd.pid").read_text())
-    os.kill(daemon, signal.SIGSTOP)
-    try:
-        wait_until(lambda found: name in found and notes)
-        assert "; counting goes on with the domains that are known" in notes[0]
-    finally:
-        os.kill(daemon, signal.SIGCONT)
+    hang()
+    wait_until(lambda found: name in found and notes)
+    assert "; counting goes on with the domains that are known" in notes[0]
+    go_on()
     wait_until(lambda found: name in found and len(notes) == 2)
     assert notes[1] == "libvirt answers again"
+    # What it tells is heard again too.
+    domain(f"{name}-later")
+    wait_until(lambda found: f"{name}-later" in found)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_list_waits_for_a_daemon_that_hangs_and_says_so_until_a_signal(domain, stopped, number):
+    hang, go_on = stopped
+    name = domain(f"{PREFIX}-waits")
+    hang()
+    command = [CHECKOUT / "virt-exitstat", "-c", URI, "--list", name]
+    patient, impatient = (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    )
+    for process in (patient, impatient):
+        assert process.stderr.readline().startswith(f"virt-exitstat: waiting for libvirt at {URI}, which is busy")
+    impatient.send_signal(number)
+    assert impatient.communicate() == ("", "")
+    assert impatient.returncode == -number
+    go_on()
+    listed, rest = patient.communicate()
+    assert (patient.returncode, rest) == (0, "") and listed.splitlines()[1].startswith(name)
+
+
+#: Stops the daemon when it has answered and the list is about to be shown.
+STOPPED_BEHIND_THE_ANSWER = """
+import os, signal, sys
+from virt_exitstat import cli
+render_list, daemon = cli.render_list, int(sys.argv.pop(1))
+def stop_and_render(*arguments, **more):
+    os.kill(daemon, signal.SIGSTOP)
+    return render_list(*arguments, **more)
+cli.render_list = stop_and_render
+cli.run_cli()
+"""
+
+
+def test_a_daemon_that_hangs_behind_the_answer_does_not_hold_up_the_end(domain, stopped):  # noqa: ARG001
+    """Closing a connection asks the daemon too."""
+    name = domain(f"{PREFIX}-ends")
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", STOPPED_BEHIND_THE_ANSWER, DAEMON.read_text(), "-c", URI, "--list", name],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT / "lib")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "") and name in done.stdout

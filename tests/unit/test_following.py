@@ -72,6 +72,7 @@ class Followed:
         self.asker = Asker(
             lambda: connections.pop(0) if len(connections) > 1 else connections[0], where="here", watches=True
         )
+        self.left_out = LeftOut(self.notes.append)
         self.source = RunningDomains(
             options or Options(),
             named,
@@ -80,7 +81,7 @@ class Followed:
             root=host.root,
             clock=self.clock,
             note=self.notes.append,
-            left_out=LeftOut(self.notes.append),
+            left_out=self.left_out,
         )
 
     def find(self):
@@ -239,6 +240,25 @@ def test_a_domain_without_a_record_is_given_time_before_it_is_noted(two):
     assert note.startswith("left out: libvirt has no record of domain 'starting'")
     two.add_vcpus(300, {0: 301}, domain=starting)
     assert followed.find() == {"guest01": 100, "starting": 300}
+
+
+def test_a_named_domain_that_was_bad_at_the_start_is_said_once_and_found_when_it_is_mended(two):
+    two.add_status_text("<domstatus", domain=GUEST01)
+    names = Options(domains=("guest01", "guest02"))
+    followed = Followed(two, Libvirt(GUEST01, GUEST02), options=names, named=[GUEST01, GUEST02])
+    followed.left_out.say(GUEST01, "as resolve() does")
+    for now_s in (0, 6, 12):
+        followed.clock.now_s = now_s
+        assert followed.find() == {"guest02": 200}
+    assert followed.notes == ["as resolve() does"]
+    two.add_status(100, [(0, 101)], domain=GUEST01)
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    # Bad again is news.
+    two.add_status_text("<domstatus", domain=GUEST01)
+    for now_s in (20, 26):
+        followed.clock.now_s = now_s
+        followed.find()
+    assert len(followed.notes) == 2
 
 
 def test_an_emulated_domain_is_left_out_and_noted_once(two):
