@@ -61,7 +61,10 @@ def test_a_wrong_option_is_one_line_and_a_hint():
 def test_debug_shows_the_traceback_too():
     done = run(LAUNCHER, "--debug", "--vcpu", "x")
     assert done.returncode == 2
-    assert "Traceback" in done.stderr and "\nvirt-exitstat: --vcpu: 'x' is no vCPU number\nhint: " in done.stderr
+    assert (
+        "Traceback" in done.stderr
+        and "\nvirt-exitstat: --vcpu: 'x' must be a vCPU's number, or two as in 2-5\nhint: " in done.stderr
+    )
 
 
 def test_a_closed_stdout_is_said():
