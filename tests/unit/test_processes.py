@@ -99,4 +99,5 @@ def test_parents_in_a_circle_end(host):
 
 
 def test_our_own_ancestors_lead_to_the_first_process():
-    assert processes.ancestors(os.getpid(), Path("/"))[0] == os.getppid()
+    # In a pid namespace of its own, the first process has no parent that could be seen: 0.
+    assert processes.ancestors(os.getpid(), Path("/"))[:1] == tuple(filter(None, [os.getppid()]))
