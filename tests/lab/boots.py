@@ -21,9 +21,9 @@ from verdict import Evidence, Kind, Outcome, judge
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
-# How often the host is booted when the emulator lets it down by a reset, a panic or its own death. That is rare and its
-# cause is unknown: one panic was seen after 200 s of guests at work, none in 35 boots that were made to find one. A
-# time-out is none of these and boots nothing again: most were a command that waited for ever.
+# How often the host is booted when the emulator lets it down by a reset, a panic or its own death. That is rare, of the
+# order of once in some hours of guests at work, and its cause is unknown (emulator.py). A time-out is none of these and
+# boots nothing again: most were a command that waited for ever.
 BOOTS = 3
 
 # How long a host's kernel may take to answer a key on its console; the machine may be busy.

@@ -1,9 +1,10 @@
 """The lab's emulators: Debian's QEMU and Bochs, unpacked beside the images, whatever this machine has installed.
 
 Every machine tests with the same ones. Debian 12's QEMU 7.2 does not carry Linux 5.10 on SVM: within a minute or
-two the lab's kernel panics in KVM_RUN or hangs. 10.0 does, and all but never fails: one host panicked after its guests
-had worked for 200 s. The cause is unknown. 10.2 closed one proven race, by which an interrupt gets lost; that would
-explain a hang, and no panic. Bochs is the one emulator in Debian that has VMX.
+two the lab's kernel panics in KVM_RUN or hangs. 10.0 does, and fails rarely: one panic was seen, after 200 s of guests
+at work. Sid's 11.1 is no better: tests/lab/soak had guests at work for two hours on each, 10.0.13 never failed, 11.1.3
+once, by a triple fault. A CPU of that host stood right behind VMRUN, before STGI, with a guest's GS still loaded; the
+panic on 10.0 looked alike. The cause is unknown. Bochs is the one emulator in Debian that has VMX.
 """
 
 from dataclasses import dataclass
