@@ -138,12 +138,11 @@ def _refuse_id_as_duration(options: Options, root: Path) -> None:
     seconds = int(options.duration_s or 0)
     if seconds != options.duration_s:
         return
-    owner = None
-    with contextlib.suppress(ExitStatError):
+    is_meant = False
+    with contextlib.suppress(ExitStatError):  # one that we may not look into is not known to be one
         owner = processes.owner_of(seconds, root)
-        if owner and not processes.is_kvm_process(owner, root):
-            owner = None
-    if owner and (options.tids or owner == seconds):
+        is_meant = bool(owner and (options.tids or owner == seconds) and processes.is_kvm_process(owner, root))
+    if is_meant:
         option, kind, ids = ("--tid", "thread", options.tids) if options.tids else ("--pid", "process", options.pids)
         raise UsageError(
             f"{seconds} is a KVM {kind}, and would be taken for the duration",

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import signal
 import subprocess
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_names_are_found_in_any_locale(domain, tmp_path, encoding):
     shown = name.encode(encoding, "backslashreplace")
     for typed in {name.encode(), name.encode("iso-8859-1") if encoding == "iso-8859-1" else name.encode()}:
         done = subprocess.run([CHECKOUT / "virt-exitstat", "--list", "-d", typed], capture_output=True, env=environment)
-        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.returncode == 0, done.stderr
         assert shown in done.stdout
     every = subprocess.run([CHECKOUT / "virt-exitstat", "--list"], capture_output=True, env=environment)
     assert shown in every.stdout, every.stderr
@@ -102,6 +103,8 @@ def test_an_emulator_behind_a_wrapper_that_does_not_exec_is_found(domain):
         assert pid != recorded
         assert tids == known_to_proc(pid) == known_to_qemu(name)
         assert name in tool("--list").stdout
+        # libvirt ends the process that it knows, which is the wrapper.
+        os.kill(pid, signal.SIGKILL)
     finally:
         wrapper.unlink()
 

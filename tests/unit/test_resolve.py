@@ -162,3 +162,10 @@ def test_threads_of_one_process_stay_one_target(find, host):
     found = resolve(Options(tids=(102, 101)), None, None, host.root, note=pytest.fail, left_out=None).targets.targets
     assert [(target.pid, target.tids) for target in found] == [(100, frozenset((101, 102)))]
     assert find(Options(tids=(102, 201, 101)))[0] == {"pid 100": 100, "pid 200": 200}
+
+
+@pytest.mark.usefixtures("hidden")
+def test_a_duration_is_no_pid_of_a_process_that_may_not_be_looked_into(find):
+    """Process 1 of most hosts is such a one to most users, and 1 a common duration."""
+    found, _, _ = find(Options(pids=(100,), duration_s=200.0))
+    assert found == {"pid 100": 100}
