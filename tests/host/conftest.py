@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -45,17 +46,25 @@ def libvirtd():
     Path("/dev/kvm").chmod(kvm_mode & 0o777)
 
 
+def answers(path):
+    """Whether somebody listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def start_system_bus():
     """Over it libvirtd asks polkit whether an ordinary user may connect; it starts polkit itself."""
     where = Path("/run/dbus/system_bus_socket")
-    if where.exists():
+    if answers(where):
         return None
+    # One that was killed leaves its socket behind.
+    where.unlink(missing_ok=True)
     where.parent.mkdir(exist_ok=True)
     bus = subprocess.Popen(
         ["tini", "-s", "-g", "--", "dbus-daemon", "--system", "--nofork", "--nopidfile"], stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 30
-    while not where.exists():
+    while not answers(where):
         assert bus.poll() is None and time.monotonic() < deadline, "no system bus: dbus-daemon does not start"
         time.sleep(0.05)
     return bus
