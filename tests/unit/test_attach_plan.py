@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from btf_writer import OTHER_ORDER, BtfWriter
-from kvm_types import KvmTypes, before_5_16, since_5_16
 from refusals import refuses
 from watchdog import ends
 
+from btf_writer import OTHER_ORDER, BtfWriter
+from kvm_types import KvmTypes, before_5_16, since_5_16
 from virt_exitstat.attach_plan import Attachment, AttachPlan, ReasonIn, plan_attachment
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_reasons import SVM, VMX

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from btf_writer import KINDS, OTHER_ORDER, BtfWriter
-from kvm_types import before_5_16, since_5_16
 from watchdog import ends
 
+from btf_writer import KINDS, OTHER_ORDER, BtfWriter
+from kvm_types import before_5_16, since_5_16
 from virt_exitstat.btf import FUNC_PROTO, PTR, STRUCT, TYPEDEF, UNION, Btf, BtfError
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
