@@ -33,20 +33,16 @@ def open_connection(uri: str, *, events: bool = False) -> Any:
 
     Raises ExitStatError when the URI is of another host or hypervisor, NoAnswerError when libvirt does not answer.
     """
-    if not is_alias(uri):
-        check_uri(uri)
+    if is_alias(uri):
+        uri = _resolve_alias(uri)
+    check_uri(uri)
     libvirt = _import_libvirt()
     if events:
         _run_event_loop()
     try:
-        connection = libvirt.openReadOnly(uri)
-        opened = connection.getURI()
+        return libvirt.openReadOnly(uri)
     except libvirt.libvirtError as error:
-        if is_alias(uri) and error.get_error_code() == libvirt.VIR_ERR_NO_CONNECT:
-            check_uri(uri)  # libvirt.conf does not have it
         raise _explain(error, f"cannot connect to libvirt at {escape(uri)}") from None
-    check_uri(opened)
-    return connection
 
 
 def close_connection(connection: Any, watch: int | None = None) -> None:
@@ -144,6 +140,21 @@ def describe_address(connection: Any) -> str:
         return escape(connection.getURI())
     except libvirt.libvirtError as error:
         raise _explain(error, "cannot ask libvirt for its URI") from None
+
+
+def _resolve_alias(name: str) -> str:
+    # Opening it is the only way to have libvirt say what libvirt.conf has there. It may be a driver in our own process,
+    # which refuses to run without an event loop: so this comes before there is one.
+    libvirt = _import_libvirt()
+    try:
+        connection = libvirt.openReadOnly(name)
+        uri = str(connection.getURI())
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_CONNECT:
+            return name  # libvirt.conf does not have it
+        raise _explain(error, f"cannot connect to libvirt at {name}") from None
+    close_connection(connection)
+    return uri
 
 
 def _run_event_loop() -> None:
