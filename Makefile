@@ -9,6 +9,8 @@ DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
 LAB = tests/lab/lab
+# With all its folders; Python's compiled files are this machine's own.
+PACKAGE = $(shell find lib/virt_exitstat -name __pycache__ -prune -o -type f -print)
 
 help:               ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -54,7 +56,8 @@ golden:             ## rewrite the golden files of the command-line tests; read 
 
 install:            ## (root) install below PREFIX (default /usr/local), staged in DESTDIR
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin virt-exitstat
-	install -D -m 644 -t $(SHARE)/virt-exitstat/lib/virt_exitstat $(wildcard lib/virt_exitstat/*.py lib/virt_exitstat/*.json)
+	rm -rf $(SHARE)/virt-exitstat
+	for file in $(PACKAGE); do install -D -m 644 $$file $(SHARE)/virt-exitstat/$$file || exit; done
 	install -D -m 644 -t $(SHARE)/virt-exitstat/bpf bpf/exitstat.bpf.c
 	install -D -m 644 -t $(SHARE)/man/man8 man/virt-exitstat.8
 	install -D -m 644 -t $(SHARE)/bash-completion/completions completions/virt-exitstat

@@ -9,6 +9,7 @@ import pytest
 
 from chroot_machine import machine
 from clean_root import CHECKOUT
+from file_trees import files_below
 from local_libvirt import domain_xml
 from virt_exitstat import __version__
 
@@ -91,6 +92,8 @@ def test_bash_completes_the_domains_name(host, domain):
 def test_every_file_lies_where_debian_looks_for_it(host):
     files = set(host.run("dpkg", "--listfiles", "virt-exitstat").stdout.split())
     assert {"/usr/bin/virt-exitstat", "/usr/share/man/man8/virt-exitstat.8.gz"} <= files
+    package = files_below(CHECKOUT / "lib/virt_exitstat")
+    assert {f"/usr/share/virt-exitstat/lib/virt_exitstat/{path}" for path in package} <= files
     places = {
         "virt-exitstat": "/usr/share/bash-completion/completions/",
         "_virt-exitstat": "/usr/share/zsh/vendor-completions/",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clean_root import CHECKOUT
+from file_trees import files_below
 from virt_exitstat import __version__
 
 
@@ -56,8 +57,7 @@ def test_everything_of_make_install_is_in_it(venv, tmp_path):
 
 def test_every_module_is_in_it_and_nothing_else(wheel):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("virt_exitstat/")}
-    package = CHECKOUT / "lib/virt_exitstat"
-    assert inside == {f"virt_exitstat/{path.name}" for path in package.iterdir() if path.suffix in (".py", ".json")}
+    assert inside == {f"virt_exitstat/{path}" for path in files_below(CHECKOUT / "lib/virt_exitstat")}
 
 
 def test_the_kernel_program_is_found(venv):

@@ -14,9 +14,16 @@ import pytest
 from shells import SHELLS, Shell
 
 TREE = Path(__file__).resolve().parents[2]
-MODULES = sorted((TREE / "lib/virt_exitstat").glob("*.py"))
+PACKAGE = TREE / "lib/virt_exitstat"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
-every_module = pytest.mark.parametrize("module", MODULES, ids=[module.name for module in MODULES])
+
+def place(module):
+    """Where a module lies below the package: two folders may each have a `table.py`."""
+    return module.relative_to(PACKAGE).as_posix()
+
+
+every_module = pytest.mark.parametrize("module", MODULES, ids=[place(module) for module in MODULES])
 
 
 def imports(tree):
@@ -70,7 +77,7 @@ def find_tool(name):
     ],
 )
 def test_each_foreign_package_has_one_door(package, door):
-    assert [module.name for module in MODULES if package in imports(parse(module))] == [door]
+    assert [place(module) for module in MODULES if package in imports(parse(module))] == [door]
 
 
 def test_all_else_that_is_imported_is_pythons_own():
@@ -94,7 +101,7 @@ def test_only_cli_exits(module):
         if isinstance(node, ast.Call) and called(node) in ("exit", "_exit", "quit")
     ]
     exits += [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "SystemExit"]
-    assert bool(exits) == (module.name == "cli.py"), f"{module.name}: lines {exits}"
+    assert bool(exits) == (place(module) == "cli.py"), f"{place(module)}: lines {exits}"
 
 
 @every_module
@@ -110,7 +117,7 @@ def test_only_one_module_prints(module):
         and ast.unparse(node.func.value) in ("sys.stdout", "sys.stderr")
         and node.func.attr in ("write", "writelines")
     ]
-    assert prints == [], f"{module.name}: lines {prints}; standard_streams prints"
+    assert prints == [], f"{place(module)}: lines {prints}; standard_streams prints"
 
 
 @every_module

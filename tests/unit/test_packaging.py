@@ -1,12 +1,29 @@
 """What installing and packaging say of the program is what the program is."""
 
 import re
+import subprocess
 from pathlib import Path
 
+from file_trees import files_below
 from virt_exitstat import __version__
 from virt_exitstat.packages import Need, install_hint
 
 TREE = Path(__file__).resolve().parents[2]
+
+
+def test_make_install_carries_the_package_with_all_its_folders_and_nothing_older(tmp_path):
+    installed = tmp_path / "usr/share/virt-exitstat/lib/virt_exitstat"
+    installed.mkdir(parents=True)
+    (installed / "of_an_older_version.py").touch()
+    subprocess.run(["make", "-s", "-C", TREE, "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"], check=True)
+    assert files_below(installed) == files_below(TREE / "lib/virt_exitstat")
+    assert {path.stat().st_mode & 0o777 for path in installed.rglob("*") if path.is_file()} == {0o644}
+
+
+def test_every_folder_of_the_package_is_a_package():
+    """The wheel carries packages; a folder without `__init__.py` is none."""
+    folders = {path.parent for path in (TREE / "lib/virt_exitstat").rglob("*.py")}
+    assert [folder.name for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
 
 def test_the_debian_package_has_the_programs_version():
