@@ -54,6 +54,9 @@ test-install:       ## (root) make install, the wheel, and the package in clean 
 golden:             ## rewrite the golden files of the command-line tests; read the diff
 	@$(PYTEST) tests/cli --rewrite-golden
 
+docs:               ## rewrite what the man page and the README say from the program's data; read the diff
+	@$(PYTHON) tools/made.py
+
 install:            ## (root) install below PREFIX (default /usr/local), staged in DESTDIR
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin virt-exitstat
 	rm -rf $(SHARE)/virt-exitstat
@@ -83,4 +86,4 @@ wheel:              ## build the wheel into dist/; needs no network
 	rm -rf build/lib
 	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
 
-.PHONY: help demo test test-matrix test-install quick bench golden install uninstall deb wheel
+.PHONY: help demo test test-matrix test-install quick bench golden docs install uninstall deb wheel

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Not by pytest's `pythonpath`: Debian 11's pytest 6 does not know it.
 _ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_ROOT / place) for place in ("lib", "tests", "tests/lab", "tests/host")]
+sys.path[:0] = [str(_ROOT / place) for place in ("lib", "tools", "tests", "tests/lab", "tests/host")]
 
 # In the background of a shell or under nohup some are ignored, by us and by what we start.
 for number, default in (
