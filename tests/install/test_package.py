@@ -103,6 +103,12 @@ def test_every_file_lies_where_debian_looks_for_it(host):
         assert places[completion.name] + completion.name in files
 
 
+def test_the_readmes_pages_lie_beside_it(host):
+    files = host.run("dpkg", "--listfiles", "virt-exitstat").stdout.split()
+    pages = ["README.md", *(f"docs/{path}" for path in files_below(CHECKOUT / "docs"))]
+    assert [page for page in pages if f"/usr/share/doc/virt-exitstat/{page}" not in files] == []
+
+
 def test_removed_it_leaves_nothing(host):
     """Root has run the program before it."""
     host.run("apt-get", "purge", "--yes", "virt-exitstat")

@@ -4,11 +4,14 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from file_trees import files_below
 from virt_exitstat import __version__
 from virt_exitstat.packages import Need, install_hint
 
 TREE = Path(__file__).resolve().parents[2]
+PAGES = sorted([*TREE.glob("*.md"), *TREE.glob("docs/**/*.md")])
 
 
 def test_make_install_carries_the_package_with_all_its_folders_and_nothing_older(tmp_path):
@@ -24,6 +27,17 @@ def test_every_folder_of_the_package_is_a_package():
     """The wheel carries packages; a folder without `__init__.py` is none."""
     folders = {path.parent for path in (TREE / "lib/virt_exitstat").rglob("*.py")}
     assert [folder.name for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_every_link_of_the_documentation_leads_to_a_file(page):
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
+def test_the_readme_leads_to_every_page():
+    links = re.findall(r"\]\(([^)#]+)", (TREE / "README.md").read_text())
+    assert {f"docs/{path}" for path in files_below(TREE / "docs")} <= set(links)
 
 
 def test_the_debian_package_has_the_programs_version():
