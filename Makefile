@@ -1,4 +1,4 @@
-# `make help` lists what there is. What needs root says so.
+# `make help` lists the targets and says which of them need root.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -9,7 +9,7 @@ DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
 LAB = tests/lab/lab
-# With all its folders; Python's compiled files are this machine's own.
+# The files of all its folders, without those that Python compiled here.
 PACKAGE = $(shell find lib/virt_exitstat -name __pycache__ -prune -o -type f -print)
 
 help:               ## show this list

@@ -1,4 +1,4 @@
-"""What is made from the program's data: it is fresh, and mdoc takes all that the data may hold."""
+"""The parts of the documentation that are made: they are fresh, and mdoc shows any text as it was written."""
 
 import shutil
 import subprocess
@@ -47,7 +47,7 @@ def test_the_readme_has_the_first_sentence_of_each():
 
 
 def rendered(lines):
-    """What a reader of the page sees; a complaint of mandoc fails."""
+    """The text that a reader of the page sees. Any complaint of mandoc is a failure."""
     if not shutil.which("mandoc"):
         pytest.skip("no mandoc here")
     source = MAN_PAGE + "".join(f"{line}\n" for line in lines)

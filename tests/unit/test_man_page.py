@@ -22,7 +22,7 @@ def section(name):
 
 
 def items(text):
-    """What stands in the tags of its lists."""
+    """The tags of its lists."""
     return re.findall(r"^\.It (.*)", text, re.MULTILINE)
 
 
@@ -56,7 +56,7 @@ def test_every_reason_explained_has_its_tag():
 
 
 def warnings(*command):
-    """What a formatter says about the page."""
+    """The complaints of a formatter about the page."""
     if not shutil.which(command[0]):
         pytest.skip(f"no {command[0]} here")
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}

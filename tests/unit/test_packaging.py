@@ -1,4 +1,4 @@
-"""What installing and packaging say of the program is what the program is."""
+"""Installing and packaging carry the whole program, its version, its dependencies and its pages."""
 
 import re
 import subprocess

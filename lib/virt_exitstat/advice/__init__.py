@@ -1,1 +1,1 @@
-"""What is known of exits, as data: what each reason means, why there are too many of it, what helps."""
+"""Knowledge about exits, as data: the meaning of each reason, why there are many, what helps."""

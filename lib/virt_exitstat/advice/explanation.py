@@ -8,13 +8,13 @@ from fnmatch import fnmatchcase
 
 @dataclass(frozen=True)
 class Explanation:
-    """What reasons that mean the same are about.
+    """Explains one exit reason, or several that mean the same.
 
-    The texts are whole sentences of plain text. `backticks` mark what is typed or read as it stands: a reason, an
-    option, a path; `name(8)` is a manual page. `often` and `helps` are empty where there is nothing to say.
+    The texts are whole sentences of plain text. `Backticks` mark words that are typed or read as they stand: a reason,
+    an option, a path. name(8) is a manual page. `often` and `helps` may be empty.
     """
 
-    #: What happened, or what the guest did. The first sentence can stand alone.
+    #: What the guest does, or what happened to it. The first sentence can stand alone.
     what: str
     #: Why there are many, and how many are normal.
     often: str = ""
@@ -36,7 +36,7 @@ class Explanation:
         return sentences(self.what)[0]
 
     def explains(self, name: str) -> bool:
-        """Whether the reason of this name, on either ISA, is among them."""
+        """Whether one of the names, on either ISA, is this reason's."""
         return any(fnmatchcase(name, pattern) for pattern in self.names)
 
 

@@ -15,7 +15,7 @@ GROUPS: tuple[Group, ...] = (WAITING, DEVICES, INTERRUPTS, MEMORY, INSTRUCTIONS,
 
 
 def explanation_of(name: str) -> Explanation | None:
-    """What explains the reason of this name, as a report shows it; None if nothing does."""
+    """The explanation of the reason that reports show by this name, or None."""
     for group in GROUPS:
         for explanation in group.explanations:
             if explanation.explains(name):
