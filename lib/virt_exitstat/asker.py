@@ -86,8 +86,9 @@ class Asker:
         self._watch: int | None = None
         self._thread: threading.Thread | None = None
         self._questions: queue.SimpleQueue[Answer[Any] | None] = queue.SimpleQueue()
-        # Events write into it, from libvirt's thread.
+        # Events write into it, from libvirt's thread, and may do so after the end.
         self._reader, self._writer = os.pipe()
+        self._pipe_lock, self._is_pipe_open = threading.Lock(), True
         for end in (self._reader, self._writer):
             os.set_blocking(end, False)
 
@@ -101,6 +102,10 @@ class Asker:
         if self._thread:
             self._questions.put(None)
             self._thread.join(_CLOSING_S)
+        with self._pipe_lock:
+            self._is_pipe_open = False
+        os.close(self._reader)
+        os.close(self._writer)
 
     def ask(self, question: Callable[[Any], _T]) -> _T:
         """The answer. That it is waited for is said, once; raises NoAnswerError when that takes minutes."""
@@ -168,5 +173,6 @@ class Asker:
             domains.close_connection(connection, self._watch)
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it is readable already
-            os.write(self._writer, b"\0")
+        with self._pipe_lock, contextlib.suppress(BlockingIOError):  # full: it is readable already
+            if self._is_pipe_open:
+                os.write(self._writer, b"\0")

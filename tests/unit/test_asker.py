@@ -1,6 +1,8 @@
 """asker: libvirt is asked by one thread, and nobody waits for it longer than he wants to."""
 
+import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +150,36 @@ def test_a_thread_that_libvirt_keeps_is_not_waited_for_at_the_end(held):
     with Asker(Connection, where="here") as asker:
         assert not asker.begin(lambda _connection: held.wait()).wait(0)
     assert not held.is_set()
+
+
+def open_descriptors():
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.mark.parametrize("questions", [0, 1])
+def test_no_descriptor_stays_open_behind_it(questions):
+    before = open_descriptors()
+    with Asker(Connection, where="here") as asker:
+        for _ in range(questions):
+            asker.ask(asking_thread)
+    assert open_descriptors() == before
+
+
+def test_what_libvirt_tells_after_the_end_goes_into_nobody_elses_file(held):
+    connection = Connection()
+    with Asker(lambda: None, where="here", connection=connection, watches=True) as asker:
+        asker.ask(asking_thread)
+        late = asker.begin(lambda _connection: held.wait())
+        assert not late.wait(0)
+    # These take the numbers of the descriptors that are closed now.
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(reader, False)
+        connection.tell()
+        held.set()
+        assert late.wait(600)
+        with pytest.raises(BlockingIOError):
+            os.read(reader, 1)
+    finally:
+        os.close(reader)
+        os.close(writer)
