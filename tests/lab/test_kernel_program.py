@@ -170,18 +170,18 @@ def test_a_filtered_process_is_not_counted_and_another_is(counter, fire):
 
 
 def test_a_reused_tid_of_another_process_inherits_nothing(counter, fire):
-    one = counter()
-    pid, (tid,) = fire(one, 1, 1_000, 0x72, cpus=1)
-    others = {}
-    for _ in range(20):
-        # The next ids that the kernel gives out: a process with pid tid - 2, whose second thread gets the tid, unless
-        # somebody else takes one of them first.
-        Path("/proc/sys/kernel/ns_last_pid").write_text(str(tid - 3))
+    for _ in range(10):
+        one = counter()
+        pid, (tid,) = fire(one, 1, 1_000, 0x72, cpus=1)
+        # The next ids that the kernel gives out: another process, one of whose two threads gets the tid. Other programs
+        # take ids as well, between these or before them; then it is tried again.
+        next_pid = tid - 1 if tid - 1 != pid else tid - 2
+        Path("/proc/sys/kernel/ns_last_pid").write_text(str(next_pid - 1))
         other_pid, other_tids = fire(one, 2, 500, 0x78, cpus=1)
-        others.update({Thread(other_pid, other): {0x78: 500} for other in other_tids})
-        if tid in other_tids:
+        if other_pid != pid and tid in other_tids:
             break
     assert other_pid != pid and tid in other_tids
+    others = {Thread(other_pid, other): {0x78: 500} for other in other_tids}
     assert one.snapshot().counts == {Thread(pid, tid): {0x72: 1_000}, **others}
 
 
