@@ -20,8 +20,8 @@ from .attach_plan import find_isa, plan_attachment
 from .choose import find_reasons
 from .command_line import TextWanted, parse_options
 from .completion import find_candidates
-from .counter import Counter
 from .counting import count
+from .counts.counter import Counter
 from .errors import ExitStatError, ExitStatus
 from .exit_counter import ExitCounter
 from .exit_reasons import TABLES

@@ -9,10 +9,10 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from .errors import ExitStatError
 from .exit_reasons import ReasonTable
 from .host_files import fdinfo
-from .snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from .targets import ThreadFilter
 
 _MAPS = (b"rows", b"cache", b"row_of", b"free_rows", b"unslotted", b"lost")

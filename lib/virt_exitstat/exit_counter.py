@@ -12,6 +12,7 @@ from typing import Any
 
 from .attach_plan import Attachment, AttachPlan, AttachPlans
 from .count_maps import CountMaps
+from .counts.snapshot import CountSnapshot, Thread
 from .errors import ExitStatError
 from .exit_reasons import Isa
 from .foreign import importing
@@ -21,7 +22,6 @@ from .kernel_program import find_program, program_macros
 from .packages import Need, install_hint
 from .prerequisites import check_privileges, explain_attach, explain_load, raise_memory_limit
 from .quiet_stderr import quiet_stderr
-from .snapshot import CountSnapshot, Thread
 from .standard_streams import say
 from .targets import ThreadFilter
 

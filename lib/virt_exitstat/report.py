@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .attach_plan import Attachment
+from .counts.snapshot import AnyThread, CountSnapshot, Lost, Thread
 from .exit_reasons import Isa
-from .snapshot import AnyThread, CountSnapshot, Lost, Thread
 from .targets import Target, Targets, VCpu
 
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import processes
-from .counter import Counter
+from .counts.counter import Counter
+from .counts.snapshot import CountSnapshot
 from .following import TargetSource
 from .processes import Watch
 from .report import Provenance, Report, make_report
-from .snapshot import CountSnapshot
 from .targets import Target, Targets
 from .timing import Clock
 

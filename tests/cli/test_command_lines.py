@@ -7,7 +7,7 @@ import pytest
 from fake_world import DB01, WEB01
 
 from virt_exitstat import domains
-from virt_exitstat.snapshot import Lost, Thread
+from virt_exitstat.counts.snapshot import Lost, Thread
 from virt_exitstat.targets import Domain
 
 REPORTS = {

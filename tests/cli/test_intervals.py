@@ -11,7 +11,7 @@ import time
 import pytest
 from fake_world import DB01, ODD, WEB01
 
-from virt_exitstat.snapshot import Lost, Thread
+from virt_exitstat.counts.snapshot import Lost, Thread
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ from fire import compile_fire
 from fire import fire as run_fire
 from kvm_host import programs_loaded
 from virt_exitstat.attach_plan import Attachment, AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.exit_reasons import SVM, VMX
-from virt_exitstat.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.targets import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)

@@ -7,10 +7,10 @@ from refusals import refuses
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.choose import Choice, Sort, choose, find_reasons
+from virt_exitstat.counts.snapshot import CountSnapshot, Thread
 from virt_exitstat.errors import UsageError
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", "uuid-1", 1))

@@ -8,11 +8,11 @@ import pytest
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.choose import Choice, choose
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.exit_reasons import VMX
 from virt_exitstat.json_report import render_json
 from virt_exitstat.records import COLUMNS, render_csv, render_wide
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 NAMES = [

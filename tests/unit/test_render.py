@@ -3,10 +3,10 @@
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.exit_reasons import SVM, VMX
 from virt_exitstat.render import render_list, render_report
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 from virt_exitstat.terminal import escape
 

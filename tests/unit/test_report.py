@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE
+from virt_exitstat.counts.snapshot import CountSnapshot, EndedThread, Lost, Thread
 from virt_exitstat.report import make_report
-from virt_exitstat.snapshot import CountSnapshot, EndedThread, Lost, Thread
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}

@@ -1,6 +1,6 @@
 """snapshot: what was counted between two times."""
 
-from virt_exitstat.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 
 A, B = Thread(100, 101), Thread(100, 102)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from .attach_plan import Attachment
-from .exit_reasons import Isa
+from ..attach_plan import Attachment
+from ..exit_reasons import Isa
+from ..targets import ThreadFilter
 from .snapshot import CountSnapshot, Thread
-from .targets import ThreadFilter
 
 
 class Counter(Protocol):
