@@ -2,10 +2,10 @@
 
 from datetime import datetime, timezone
 
-from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.counts.origin import Attachment, Provenance
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.exit_reasons import Isa
-from virt_exitstat.report import Provenance, make_report
+from virt_exitstat.report import make_report
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 #: What each says of its time and place.

@@ -9,19 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .btf import STRUCT, TYPEDEF, Btf, BtfError
+from .counts.origin import Attachment
 from .errors import ExitStatError
 from .exit_reasons import TABLES, Isa, ReasonTable, parse_kernel_names
 from .host_files import AbsentFileError, HostFileError, is_there, read_bytes, read_text
 
 _EVENT = "events/kvm/kvm_exit/format"
-
-
-class Attachment(enum.Enum):
-    """What the user can ask for with --attach."""
-
-    AUTO = "auto"
-    RAW = "raw"
-    TRACEPOINT = "tracepoint"
 
 
 class ReasonIn(enum.IntEnum):

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import __version__
-from .attach_plan import Attachment
 from .choose import Choice, Sort
+from .counts.origin import Attachment
 from .errors import UsageError
 from .libvirt_uri import DEFAULT_URI
 from .option_values import (

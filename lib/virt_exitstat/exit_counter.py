@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .attach_plan import Attachment, AttachPlan, AttachPlans
+from .attach_plan import AttachPlan, AttachPlans
 from .count_maps import CountMaps
+from .counts.origin import Attachment
 from .counts.snapshot import CountSnapshot, Thread
 from .errors import ExitStatError
 from .exit_reasons import Isa

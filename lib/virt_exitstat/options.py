@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
-from .attach_plan import Attachment
 from .choose import Choice
+from .counts.origin import Attachment
 from .errors import UsageError
 from .option_values import guess_duration
 

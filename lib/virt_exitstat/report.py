@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .attach_plan import Attachment
+from .counts.origin import Provenance
 from .counts.snapshot import AnyThread, CountSnapshot, Lost, Thread
-from .exit_reasons import Isa
 from .targets import Target, Targets, VCpu
 
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
@@ -63,16 +62,6 @@ class TargetReport:
     unnamed: tuple[Thread, ...]
     table: Table
     per_vcpu: tuple[VCpuReport, ...]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where and how exits were counted: the host's name, its kernel's release, the ISA, the attachment."""
-
-    host: str
-    kernel: str
-    isa: Isa
-    attachment: Attachment
 
 
 @dataclass(frozen=True)

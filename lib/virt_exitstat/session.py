@@ -10,10 +10,11 @@ from pathlib import Path
 
 from . import processes
 from .counts.counter import Counter
+from .counts.origin import Provenance
 from .counts.snapshot import CountSnapshot
 from .following import TargetSource
 from .processes import Watch
-from .report import Provenance, Report, make_report
+from .report import Report, make_report
 from .targets import Target, Targets
 from .timing import Clock
 

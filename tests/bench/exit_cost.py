@@ -13,7 +13,8 @@ import bcc
 import peers
 from guest import Guest
 
-from virt_exitstat.attach_plan import Attachment, plan_attachment
+from virt_exitstat.attach_plan import plan_attachment
+from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.targets import ThreadFilter
 

@@ -11,7 +11,7 @@ import libvirt
 
 from fake_host import FakeHost
 from virt_exitstat import cli, errors
-from virt_exitstat.attach_plan import Attachment
+from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.exit_reasons import VMX, Isa
 from virt_exitstat.targets import Domain

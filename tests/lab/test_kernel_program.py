@@ -11,7 +11,8 @@ import pytest
 from fire import compile_fire
 from fire import fire as run_fire
 from kvm_host import programs_loaded
-from virt_exitstat.attach_plan import Attachment, AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_counter import ExitCounter

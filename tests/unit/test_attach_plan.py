@@ -10,7 +10,8 @@ from watchdog import ends
 
 from btf_writer import OTHER_ORDER, BtfWriter
 from kvm_types import KvmTypes, before_5_16, since_5_16
-from virt_exitstat.attach_plan import Attachment, AttachPlan, ReasonIn, plan_attachment
+from virt_exitstat.attach_plan import AttachPlan, ReasonIn, plan_attachment
+from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_reasons import SVM, VMX
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from virt_exitstat.attach_plan import Attachment
 from virt_exitstat.choose import Choice, Sort
 from virt_exitstat.command_line import parse_options
+from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
 from virt_exitstat.option_values import guess_duration
 from virt_exitstat.options import Candidates, Options, OutputFormat

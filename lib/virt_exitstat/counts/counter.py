@@ -6,9 +6,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from ..attach_plan import Attachment
 from ..exit_reasons import Isa
 from ..targets import ThreadFilter
+from .origin import Attachment
 from .snapshot import CountSnapshot, Thread
 
 
