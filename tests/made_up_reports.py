@@ -4,14 +4,14 @@ from datetime import datetime, timezone
 
 from virt_exitstat.counts.origin import Attachment, Provenance
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.exit_reasons import Isa
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.report import make_report
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
 #: What each says of its time and place.
 WHEN_AND_WHERE = {
     "time": datetime(2026, 11, 22, 19, 53, 1, 250_000, tzinfo=timezone.utc),
-    "provenance": Provenance("host1", "6.1.0", Isa.VMX, Attachment.RAW),
+    "provenance": Provenance("host1", "6.1.0", VMX, Attachment.RAW),
 }
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .btf import STRUCT, TYPEDEF, Btf, BtfError
 from .counts.origin import Attachment
 from .errors import ExitStatError
-from .exit_reasons import TABLES, Isa, ReasonTable, parse_kernel_names
-from .host_files import AbsentFileError, HostFileError, is_there, read_bytes, read_text
-
-_EVENT = "events/kvm/kvm_exit/format"
+from .host_files import AbsentFileError, HostFileError, is_there, read_bytes
+from .isa.host import host_isa, read_event_format
+from .isa.instruction_set import Isa, ReasonPlace
 
 
 class ReasonIn(enum.IntEnum):
@@ -48,14 +46,13 @@ class AttachPlan:
 class AttachPlans:
     """The ways to attach on this kernel, the cheapest first, each tried when the one before it is refused.
 
-    `kernel_names` are the running kernel's own names of reasons, {raw reason: name}. `not_raw` says why no raw way is
-    among `plans`; it is empty when one is.
+    `isa` has the running kernel's own names of reasons too. `not_raw` says why no raw way is among `plans`; it is empty
+    when one is.
     """
 
-    table: ReasonTable
+    isa: Isa
     plans: tuple[AttachPlan, ...]
     not_raw: str
-    kernel_names: Mapping[int, str] = field(repr=False)
 
 
 def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachPlans:
@@ -64,8 +61,8 @@ def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachP
     Raises ExitStatError when this host cannot be counted on (not x86 with VMX or SVM, KVM not loaded, tracefs not
     mounted or not readable) or not in the wanted way.
     """
-    isa = find_isa(root)
-    text = _read_format(root)
+    isa = host_isa(root)
+    text = read_event_format(isa, root)
     raw, not_raw = (None, "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
     plans = [raw] if raw else []
     if wanted is Attachment.RAW and not raw:
@@ -74,8 +71,7 @@ def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachP
         )
     if wanted is not Attachment.RAW:
         plans.append(_plan_tracepoint(text))
-    names = parse_kernel_names(text.partition("print fmt:")[2], isa)
-    return AttachPlans(table=TABLES[isa], plans=tuple(plans), not_raw=not_raw, kernel_names=names)
+    return AttachPlans(isa=isa, plans=tuple(plans), not_raw=not_raw)
 
 
 def _plan_tracepoint(text: str) -> AttachPlan:
@@ -93,7 +89,7 @@ def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
     try:
         vmlinux = _read_btf(root, "vmlinux")
         kvm = _module_btf(root, "kvm", vmlinux)
-        vendor = _module_btf(root, "kvm_intel" if isa is Isa.VMX else "kvm_amd", vmlinux)
+        vendor = _module_btf(root, isa.module, vmlinux)
         if not kvm:
             # Before Linux 5.11 modules had no BTF, and before 5.16 the reason was an argument. Whether it is one is
             # told by attaching: the program reads a third argument, which the kernel refuses where there are two.
@@ -102,7 +98,7 @@ def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
         # (exit_reason, vcpu, isa).
         parameters = kvm.parameters(kvm.pointee(kvm.find("btf_trace_kvm_exit", TYPEDEF)))
         if parameters == 3 and vendor:
-            return _plan_vcpu(isa, vendor), ""
+            return _plan_vcpu(isa.place, vendor), ""
         if parameters == 3:
             return None, "the reason is no argument, and the vendor's module has no BTF"
         if parameters == 4:
@@ -112,29 +108,36 @@ def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
         return None, f"BTF: {error}"
 
 
-def _plan_vcpu(isa: Isa, vendor: Btf) -> AttachPlan:
-    if isa is Isa.VMX:
-        outer = vendor.find("vcpu_vmx", STRUCT)
-        vcpu, _ = vendor.member(outer, "vcpu")
-        # Since Linux 6.16 it is in the part that VMX and TDX share, vcpu_vt.
-        for path in ("vt.exit_reason", "exit_reason"):
-            try:
-                offset, reason_type = vendor.member(outer, path)
-            except BtfError:
-                continue
-            if vendor.size(reason_type) != 4:
-                raise BtfError(f"vcpu_vmx.{path} is not 4 bytes wide")
-            return AttachPlan(ReasonIn.VCPU, (offset - vcpu,), f"BTF: vcpu_vmx.{path} at {offset}")
-        raise BtfError("no exit_reason in vcpu_vmx")
-    outer = vendor.find("vcpu_svm", STRUCT)
+def _plan_vcpu(place: ReasonPlace, vendor: Btf) -> AttachPlan:
+    """The plan to read the reason where the ISA's vendor keeps it. Raises BtfError when it is not there."""
+    outer = vendor.find(place.struct, STRUCT)
     vcpu, _ = vendor.member(outer, "vcpu")
-    pointer, pointer_type = vendor.member(outer, "vmcb")
-    offset, code_type = vendor.member(vendor.pointee(pointer_type), "control.exit_code")
-    # u64 since 2026, u32 before; the lower half is all there is to know, and it comes first on x86.
-    if vendor.size(code_type) not in (4, 8):
-        raise BtfError("vmcb_control_area.exit_code is neither 4 nor 8 bytes wide")
-    why = f"BTF: vcpu_svm.vmcb at {pointer}, control.exit_code at {offset}"
+    if not place.pointer:
+        path, offset = _find_reason(place, vendor, outer)
+        return AttachPlan(ReasonIn.VCPU, (offset - vcpu,), f"BTF: {place.struct}.{path} at {offset}")
+    pointer, pointer_type = vendor.member(outer, place.pointer)
+    path, offset = _find_reason(place, vendor, vendor.pointee(pointer_type))
+    why = f"BTF: {place.struct}.{place.pointer} at {pointer}, {path} at {offset}"
     return AttachPlan(ReasonIn.VCPU_POINTER, (pointer - vcpu, offset), why)
+
+
+def _find_reason(place: ReasonPlace, vendor: Btf, holder: int) -> tuple[str, int]:
+    """The path to the reason in the structure `holder`, and its offset there."""
+    # Where no path exists, the error is that of the last one.
+    path = next((path for path in place.paths if _has_member(vendor, holder, path)), place.paths[-1])
+    offset, reason_type = vendor.member(holder, path)
+    size = vendor.size(reason_type)
+    if size not in place.sizes:
+        raise BtfError(f"{path} is {size} bytes wide, not {' or '.join(map(str, place.sizes))}")
+    return path, offset
+
+
+def _has_member(btf: Btf, holder: int, path: str) -> bool:
+    try:
+        btf.member(holder, path)
+    except BtfError:
+        return False
+    return True
 
 
 def _module_btf(root: Path, module: str, vmlinux: Btf | None) -> Btf | None:
@@ -152,38 +155,3 @@ def _read_btf(root: Path, name: str, base: Btf | None = None) -> Btf | None:
         return Btf(read_bytes(root / "sys/kernel/btf" / name), base)
     except AbsentFileError:
         return None
-
-
-def find_isa(root: Path) -> Isa:
-    """Whose virtualization the CPUs of the host below `root` have. Raises ExitStatError when it is none known."""
-    for line in read_text(root / "proc/cpuinfo").splitlines():
-        if line.startswith("flags"):
-            flags = line.partition(":")[2].split()
-            if "vmx" in flags:
-                return Isa.VMX
-            if "svm" in flags:
-                return Isa.SVM
-            raise ExitStatError(
-                "this CPU offers neither VMX nor SVM",
-                "enable virtualization in the firmware, or nested virtualization if this host is itself a guest",
-            )
-    raise ExitStatError(
-        "unsupported architecture: /proc/cpuinfo shows no x86 CPU",
-        "virt-exitstat knows the exit reasons of x86-64 with VMX (Intel) or SVM (AMD)",
-    )
-
-
-def _read_format(root: Path) -> str:
-    # /sys/kernel/tracing since Linux 4.1; before, and where only debugfs is mounted, below it.
-    directories = (root / "sys/kernel/tracing", root / "sys/kernel/debug/tracing")
-    for directory in directories:
-        try:
-            return read_text(directory / _EVENT)
-        except AbsentFileError:
-            continue
-    if any(is_there(directory / "events") for directory in directories):
-        raise ExitStatError(
-            "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded",
-            "load it with 'modprobe kvm_intel' or 'modprobe kvm_amd'",
-        )
-    raise ExitStatError("tracefs is not mounted", "mount it with 'mount -t tracefs tracefs /sys/kernel/tracing'")

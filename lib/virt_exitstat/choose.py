@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import enum
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .errors import UsageError
-from .exit_reasons import ReasonTable
 from .report import OTHERS, Report, Row, Table, sum_targets
-from .terminal import escape
 
 
 class Sort(enum.Enum):
@@ -60,33 +55,3 @@ def choose_rows(table: Table, choice: Choice) -> Table:
     if rest:
         others = Row(OTHERS, *(sum(parts) for parts in zip(*((row.count, row.per_second, row.share) for row in rest))))
     return replace(table, rows=tuple(wanted), others=others)
-
-
-def find_reasons(words: Sequence[str], table: ReasonTable) -> frozenset[int]:
-    """The raw reasons that names (in any case) or numbers mean. Raises UsageError for one that means none."""
-    by_name: dict[str, set[int]] = {}
-    for reason, name in table.names.items():
-        by_name.setdefault(name, set()).add(reason)
-    found: set[int] = set()
-    for word in words:
-        name = word.strip().upper()
-        if name in by_name:
-            found |= by_name[name]
-        elif re.fullmatch("[0-9]{1,10}|0X[0-9A-F]{1,8}", name):
-            found.add(int(name, 0 if name.startswith("0X") else 10) & table.mask)
-        else:
-            raise UsageError(f"--reason: {table.isa.name} has no exit reason '{escape(word)}'", _suggest(name, by_name))
-    return frozenset(found)
-
-
-def _suggest(name: str, names: dict[str, set[int]]) -> str:
-    import difflib  # only here: completion asks often, and this takes a while to import
-
-    # A part of a name (EPT, MSR) is a commoner mistake than a slip of the pen.
-    parts = [known for known in sorted(names) if name and any(part.startswith(name) for part in known.split("_"))]
-    close = parts or difflib.get_close_matches(name, names, n=3)
-    return (
-        f"did you mean {' or '.join(close[:4])}?"
-        if close
-        else "a report shows the names; a raw code will do, as in 0x40"
-    )

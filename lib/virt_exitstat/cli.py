@@ -16,17 +16,16 @@ from typing import Any, NoReturn
 
 from . import domains
 from .asker import Asker
-from .attach_plan import find_isa, plan_attachment
-from .choose import find_reasons
+from .attach_plan import plan_attachment
 from .command_line import TextWanted, parse_options
 from .completion import find_candidates
 from .counting import count
 from .counts.counter import Counter
 from .errors import ExitStatError, ExitStatus
 from .exit_counter import ExitCounter
-from .exit_reasons import TABLES
 from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
 from .host_files import explain_refusal
+from .isa.host import host_isa
 from .libvirt_uri import choose_uri
 from .options import Options
 from .output import LogFile, Output, StandardOutput
@@ -123,7 +122,7 @@ def _run(
     import_tabulate()
     choice = options.choice
     if options.reasons:
-        choice = replace(choice, reasons=find_reasons(options.reasons, TABLES[find_isa(root)]))
+        choice = replace(choice, reasons=host_isa(root).find_reasons(options.reasons))
     make_counter = counter or (
         lambda wanted: ExitCounter(
             wanted,

@@ -9,9 +9,10 @@ from typing import Any
 
 from . import domains, threads
 from .asker import Asker
-from .attach_plan import find_isa
 from .errors import ExitStatError
-from .exit_reasons import TABLES
+from .isa.host import host_isa
+from .isa.instruction_set import Isa
+from .isa.known import ISAS
 from .options import Candidates, Options
 
 
@@ -44,10 +45,10 @@ def _from_libvirt(options: Options, connection: Any) -> tuple[str, ...]:
 
 def _reasons(root: Path) -> tuple[str, ...]:
     try:
-        tables = [TABLES[find_isa(root)]]
+        isas: tuple[Isa, ...] = (host_isa(root),)
     except ExitStatError:
-        tables = list(TABLES.values())
-    return tuple(sorted({name for table in tables for name in table.names.values()}))
+        isas = ISAS
+    return tuple(sorted({name for isa in isas for name in isa.reasons.names.values()}))
 
 
 def _common(numbers: Iterable[Iterable[int]]) -> tuple[str, ...]:

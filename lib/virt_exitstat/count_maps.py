@@ -11,8 +11,8 @@ from typing import Any
 
 from .counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from .errors import ExitStatError
-from .exit_reasons import ReasonTable
 from .host_files import fdinfo
+from .isa.reasons import ReasonTable
 from .targets import ThreadFilter
 
 _MAPS = (b"rows", b"cache", b"row_of", b"free_rows", b"unslotted", b"lost")

@@ -15,9 +15,9 @@ from .count_maps import CountMaps
 from .counts.origin import Attachment
 from .counts.snapshot import CountSnapshot, Thread
 from .errors import ExitStatError
-from .exit_reasons import Isa
 from .foreign import importing
 from .host_files import fdinfo
+from .isa.instruction_set import Isa
 from .kernel_headers import HeadersError
 from .kernel_program import find_program, program_macros
 from .packages import Need, install_hint
@@ -49,7 +49,7 @@ class ExitCounter:
     ) -> None:
         check_privileges(root)
         self._plans = plans
-        self._table = plans.table
+        self._table = plans.isa.reasons
         self._bcc = _import_bcc()
         self._filter, self._threads, self._root, self._debug = thread_filter, max_vcpus, root, debug
         self._detach: Callable[[], None] | None = None
@@ -114,7 +114,7 @@ class ExitCounter:
     @property
     def isa(self) -> Isa:
         """Whose exit reasons are counted."""
-        return self._table.isa
+        return self._plans.isa
 
     @property
     def attachment(self) -> Attachment:
@@ -123,7 +123,7 @@ class ExitCounter:
 
     def reason_name(self, reason: int) -> str:
         """The name of a raw reason on this host."""
-        return self._table.name_of(reason, self._plans.kernel_names)
+        return self._table.name_of(reason)
 
     @property
     def _loaded_maps(self) -> CountMaps:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .attach_plan import AttachPlan
 from .errors import ExitStatError
-from .exit_reasons import ReasonTable
 from .host_files import is_there
+from .isa.reasons import ReasonTable
 from .targets import ThreadFilter
 
 
@@ -25,7 +25,7 @@ def find_program() -> Path:
 def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, threads: int) -> list[str]:
     """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
     namespace = thread_filter.namespace
-    ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.count}, {slot})" for run, slot in table.first_slots())
+    ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
     return [
         # bcc's own headers warn, in the thousands with older clangs.
         "-w",

@@ -12,7 +12,8 @@ import bcc
 
 from fire import compile_fire, fire
 from virt_exitstat.attach_plan import AttachPlan, ReasonIn
-from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.kernel_program import find_program, program_macros
 from virt_exitstat.targets import ThreadFilter
 
@@ -21,9 +22,9 @@ PLAN = AttachPlan(ReasonIn.ARGUMENT, (), "")
 OLDER = Path(__file__).with_name("older_design.bpf.c")
 
 
-def ours(table):
+def ours(isa):
     bpf = bcc.BPF(
-        src_file=bytes(find_program()), cflags=program_macros(ThreadFilter(everything=True), table, PLAN, 1024)
+        src_file=bytes(find_program()), cflags=program_macros(ThreadFilter(everything=True), isa.reasons, PLAN, 1024)
     )
     for row in range(1024):
         bpf[b"free_rows"].push(bpf[b"free_rows"].Leaf(row))

@@ -12,7 +12,7 @@ import bcc  # noqa: F401
 from virt_exitstat import cli  # noqa: F401
 from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
 from virt_exitstat.exit_counter import ExitCounter
-from virt_exitstat.exit_reasons import SVM
+from virt_exitstat.isa.svm import SVM
 from virt_exitstat.targets import ThreadFilter
 
 imported = time.perf_counter()
@@ -22,7 +22,7 @@ import peers
 from fire import compile_fire, fire
 
 EVERYTHING = ThreadFilter(everything=True)
-TEST_PLANS = AttachPlans(SVM, (AttachPlan(ReasonIn.ARGUMENT, (), "the bench says so"),), "", {})
+TEST_PLANS = AttachPlans(SVM, (AttachPlan(ReasonIn.ARGUMENT, (), "the bench says so"),), "")
 
 
 def reading():

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import libvirt
 
@@ -13,7 +14,8 @@ from fake_host import FakeHost
 from virt_exitstat import cli, errors
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.exit_reasons import VMX, Isa
+from virt_exitstat.isa.host import host_isa
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.targets import Domain
 from virt_exitstat.timing import Clock
 
@@ -22,6 +24,7 @@ DB01 = Domain("db01", "22222222-2222-4222-8222-222222222222", 2)
 ODD = Domain('odd "name" $(id) ü', "33333333-3333-4333-8333-333333333333", 3)
 NUMBERED = Domain("42", "44444444-4444-4444-8444-444444444444", 4)
 SHUT_OFF = "idle01"
+KVM_EXIT = "sys/kernel/tracing/events/kvm/kvm_exit/format"
 
 
 class SetCounter:
@@ -33,6 +36,9 @@ class SetCounter:
     def __init__(self, world, thread_filter):
         self._world, self._filter = world, thread_filter
         self._time_s = 5.0
+        self.isa = VMX
+        with contextlib.suppress(errors.ExitStatError):
+            self.isa = host_isa(world.root)
         world.opened += 1
 
     def __enter__(self):
@@ -68,11 +74,10 @@ class SetCounter:
         assert self._filter.changes, "told of other threads, though its first filter did not say that it changes"
         self._filter = thread_filter
 
-    isa = Isa.VMX
     attachment = Attachment.RAW
 
     def reason_name(self, reason):
-        return VMX.name_of(reason)
+        return self.isa.reasons.name_of(reason)
 
 
 class TimedCounter(SetCounter):
@@ -194,6 +199,12 @@ class World:
         self.connection.defineXML(
             f"<domain type='test'><name>{SHUT_OFF}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
         )
+
+    def run_newer_kernel(self):
+        """An Intel host whose kernel has a name for a reason, 71, that this program has none for."""
+        text = (Path(__file__).parents[1] / "unit/data/kvm_exit.format.trixie").read_text()
+        self.host.add_file("proc/cpuinfo", "flags\t\t: fpu vmx\n")
+        self.host.add_file(KVM_EXIT, text.replace('"CPUID" }', '"CPUID" }, { 71, "of a newer-kernel" }'))
 
     def script(self, *steps):
         """Give the run a clock of its own; (seconds, function, arguments ..) happen when it shows that time."""

@@ -1,5 +1,6 @@
 """Command lines and what the user sees: a line here, a golden file each. `make golden` rewrites them."""
 
+import json
 import re
 import shlex
 
@@ -51,6 +52,7 @@ REPORTS = {
     "min-count-none": "web01 --min-count 999999 .01",
     "reason": "web01 --reason hlt .01",
     "reasons": "web01 -r HLT,msr_write -r 0x47 .01",
+    "reason-unknown-to-all": "web01 -r 'UNKNOWN(0x47)' .01",
     "reason-that-did-not-occur": "web01 -r VMCALL .01",
     "total": "web01 db01 --total .01",
     "total-pids": "-p 1100,1200 --total .01",
@@ -139,6 +141,28 @@ def test_failure(world, golden, name):
     assert not text.startswith("status 0")
     assert "--- stdout\n--- stderr\nvirt-exitstat: " in text and "\nhint: " in text
     golden(name, text)
+
+
+def test_a_name_that_only_the_running_kernel_has_is_shown_and_found(world, golden):
+    world.run_newer_kernel()
+    golden("reason-of-a-newer-kernel", world.run("web01", "-r", "of_a_newer_kernel,HLT", ".01"))
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["no kernel's names", "a newer kernel's names"])
+def test_every_name_that_a_report_shows_is_one_that_reason_takes(world, newer):
+    world.host.add_file("proc/cpuinfo", "flags\t\t: fpu vmx\n")
+    if newer:
+        world.run_newer_kernel()
+    names = [row["name"] for row in reasons_of(world.run("web01", "-o", "json", ".01"))]
+    assert ("OF_A_NEWER_KERNEL" if newer else "UNKNOWN(0x47)") in names
+    for name in names:
+        (row,) = reasons_of(world.run("web01", "-o", "json", "-r", name, ".01"))
+        assert row["name"] == name
+
+
+def reasons_of(text):
+    """The rows of the first domain of a report in JSON."""
+    return json.loads(text.partition("--- stdout\n")[2].partition("--- stderr\n")[0])["domains"][0]["reasons"]
 
 
 def test_without_duration_ctrl_c_ends_the_count_with_a_report(world, golden):

@@ -3,9 +3,10 @@
 import shlex
 
 import pytest
-from fake_world import DB01, WEB01
+from fake_world import DB01, KVM_EXIT, WEB01
 
-from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.isa.vmx import VMX
 
 CPUINFO = "processor\t: 0\nflags\t\t: fpu vme {}\n"
 
@@ -39,16 +40,29 @@ def test_vcpus_are_those_that_vcpu_takes_for_the_domains_given(world, line, numb
 
 def test_reasons_are_those_of_this_hosts_isa(world):
     world.host.add_file("proc/cpuinfo", CPUINFO.format("svm"))
-    assert offered(world, "--complete reasons") == sorted(set(SVM.names.values()))
+    assert offered(world, "--complete reasons") == sorted(set(SVM.reasons.names.values()))
     world.host.add_file("proc/cpuinfo", CPUINFO.format("vmx"))
-    assert offered(world, "--complete reasons") == sorted(set(VMX.names.values()))
+    assert offered(world, "--complete reasons") == sorted(set(VMX.reasons.names.values()))
 
 
 @pytest.mark.parametrize("flags", ["sse", None])
 def test_reasons_are_those_of_both_where_the_isa_is_not_known(world, flags):
     if flags:
         world.host.add_file("proc/cpuinfo", CPUINFO.format(flags))
-    assert offered(world, "--complete reasons") == sorted({*VMX.names.values(), *SVM.names.values()})
+    assert offered(world, "--complete reasons") == sorted({*VMX.reasons.names.values(), *SVM.reasons.names.values()})
+
+
+def test_reasons_include_those_that_only_the_running_kernel_knows(world):
+    world.run_newer_kernel()
+    assert offered(world, "--complete reasons") == sorted({*VMX.reasons.names.values(), "OF_A_NEWER_KERNEL"})
+
+
+def test_reasons_are_offered_where_the_kernels_own_cannot_be_read(world):
+    world.run_newer_kernel()
+    event = world.root / KVM_EXIT
+    event.unlink()
+    event.mkdir()
+    assert offered(world, "--complete reasons") == sorted(set(VMX.reasons.names.values()))
 
 
 def test_pids_are_those_of_kvm_processes(world):

@@ -16,7 +16,8 @@ from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.exit_counter import ExitCounter
-from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.targets import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
@@ -37,8 +38,8 @@ def counter():
     """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
     made = []
 
-    def make(table=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT):
-        plans = AttachPlans(table, (plan,), "", {})
+    def make(isa=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT):
+        plans = AttachPlans(isa, (plan,), "")
         made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus))
         return made[-1]
 
@@ -130,10 +131,10 @@ def test_flags_of_a_vmx_reason_do_not_hide_it(counter, fire):
     assert one.snapshot().counts == {Thread(pid, tid): {33: 500}}
 
 
-@pytest.mark.parametrize("table", [VMX, SVM], ids=["vmx", "svm"])
-def test_every_slot_counts_its_own_reason(counter, fire, table):
-    one = counter(table)
-    reasons = [table.reason_of(slot) for slot in range(table.slots)]
+@pytest.mark.parametrize("isa", [VMX, SVM], ids=["vmx", "svm"])
+def test_every_slot_counts_its_own_reason(counter, fire, isa):
+    one = counter(isa)
+    reasons = [isa.reasons.reason_of(slot) for slot in range(isa.reasons.slots)]
     pid, (tid,) = fire(one, 1, 3 * len(reasons), *reasons)
     assert one.snapshot().counts == {Thread(pid, tid): dict.fromkeys(reasons, 3)}
 

@@ -10,7 +10,8 @@ import pytest
 from virt_exitstat.advice import reasons
 from virt_exitstat.advice.explanation import sentences
 from virt_exitstat.advice.reasons import GROUPS, explanation_of
-from virt_exitstat.reason_names import SVM_NAMES, VMX_NAMES
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.isa.vmx import VMX
 
 LIB = Path(__file__).resolve().parents[2] / "lib"
 EXPLANATIONS = [explanation for group in GROUPS for explanation in group.explanations]
@@ -48,18 +49,19 @@ def test_a_reason_that_does_not_exist_is_not_explained():
 @every_explanation
 def test_each_name_is_one_of_its_isas(explanation):
     assert explanation.names
-    for patterns, names in ((explanation.vmx, VMX_NAMES.values()), (explanation.svm, SVM_NAMES.values())):
+    for patterns, isa in ((explanation.vmx, VMX), (explanation.svm, SVM)):
+        names = isa.reasons.names.values()
         assert [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)] == []
 
 
-@pytest.mark.parametrize("name", sorted({*VMX_NAMES.values(), *SVM_NAMES.values()}))
+@pytest.mark.parametrize("name", sorted({*VMX.reasons.names.values(), *SVM.reasons.names.values()}))
 def test_no_reason_has_two_explanations(name):
     assert len([each for each in EXPLANATIONS if each.explains(name)]) <= 1
 
 
 @every_explanation
 def test_a_name_that_both_isas_have_stands_with_both(explanation):
-    for name in {*VMX_NAMES.values()} & {*SVM_NAMES.values()}:
+    for name in {*VMX.reasons.names.values()} & {*SVM.reasons.names.values()}:
         if explanation.explains(name):
             assert any(fnmatchcase(name, pattern) for pattern in explanation.vmx), name
             assert any(fnmatchcase(name, pattern) for pattern in explanation.svm), name

@@ -3,13 +3,11 @@
 import random
 
 import pytest
-from refusals import refuses
 
 from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.choose import Choice, Sort, choose, find_reasons
+from virt_exitstat.choose import Choice, Sort, choose
 from virt_exitstat.counts.snapshot import CountSnapshot, Thread
-from virt_exitstat.errors import UsageError
-from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.report import make_report
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
 
@@ -25,7 +23,7 @@ COUNTS = {
 
 def chosen(counts=None, **choice):
     delta = CountSnapshot(2.0, COUNTS if counts is None else counts)
-    report = make_report(Targets((GUEST01, GUEST02)), delta, VMX.name_of, **WHEN_AND_WHERE)
+    report = make_report(Targets((GUEST01, GUEST02)), delta, VMX.reasons.name_of, **WHEN_AND_WHERE)
     return choose(report, Choice(**choice))
 
 
@@ -104,43 +102,3 @@ def test_whatever_is_chosen_rows_add_up_to_the_total(seed):
         assert sum(row.count for row in rows) == table.total
         assert sum(row.share for row in rows) == pytest.approx(1)
         assert sum(row.per_second for row in rows) == pytest.approx(table.total_per_second)
-
-
-# -- names of reasons --
-
-
-@pytest.mark.parametrize(
-    ("table", "word", "reason"),
-    [
-        (VMX, "HLT", 12),
-        (VMX, "hlt", 12),
-        (VMX, " Msr_Write ", 32),
-        (VMX, "12", 12),
-        (VMX, "0xc", 12),
-        (VMX, "0x8000000C", 12),
-        (SVM, "0x78", 0x78),
-        (SVM, "114", 0x72),
-        (SVM, "cpuid", 0x72),
-        (SVM, "0xFFFFFFFF", 0xFFFFFFFF),
-    ],
-)
-def test_a_reason_is_found_by_name_in_any_case_or_by_its_code(table, word, reason):
-    assert find_reasons([word], table) == {reason}
-
-
-def test_a_name_of_another_isa_is_unknown():
-    with refuses(UsageError, "SVM has no exit reason 'EPT_VIOLATION'"):
-        find_reasons(["EPT_VIOLATION"], SVM)
-
-
-@pytest.mark.parametrize(("word", "hint"), [("HTL", "HLT"), ("msr_w", "MSR_WRITE"), ("ept_violatoin", "EPT_")])
-def test_an_unknown_name_gets_a_suggestion(word, hint):
-    with refuses(UsageError, word) as caught:
-        find_reasons(["HLT", word], VMX)
-    assert f"did you mean {hint}" in caught.value.hint
-
-
-@pytest.mark.parametrize("word", ["", "-1", "0x", "1e3", "0x1_0", "\x1b[2J", "99999999999"])
-def test_what_is_neither_name_nor_code_is_refused(word):
-    with refuses(UsageError):
-        find_reasons([word], VMX)

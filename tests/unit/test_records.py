@@ -9,7 +9,7 @@ import pytest
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.choose import Choice, choose
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.exit_reasons import VMX
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.json_report import render_json
 from virt_exitstat.records import COLUMNS, render_csv, render_wide
 from virt_exitstat.report import make_report
@@ -35,7 +35,7 @@ def report(name="guest01", *, lost=(), total=False):
     target = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain(name, "uuid-1", 1))
     counts = {Thread(100, 101): {12: 7, 10: 5}, Thread(100, 199): {12: 1}}
     delta = CountSnapshot(2.0, counts, Lost(*lost))
-    made = make_report(Targets((target,)), delta, VMX.name_of, **WHEN_AND_WHERE)
+    made = make_report(Targets((target,)), delta, VMX.reasons.name_of, **WHEN_AND_WHERE)
     return choose(made, Choice(total=total))
 
 
@@ -97,7 +97,7 @@ def test_lost_exits_are_rows_of_no_process_with_a_name_that_no_reason_has():
         ("", "", "(lost: no_row)", "", "30"),
         ("", "", "(lost: recursion)", "", "2"),
     ]
-    assert not any(name.startswith("(") for name in VMX.names.values())
+    assert not any(name.startswith("(") for name in VMX.reasons.names.values())
 
 
 def test_the_total_is_rows_of_no_process():

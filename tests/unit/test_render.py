@@ -4,7 +4,8 @@ import pytest
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.exit_reasons import SVM, VMX
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.render import render_list, render_report
 from virt_exitstat.report import make_report
 from virt_exitstat.targets import Domain, Target, Targets, VCpu
@@ -15,11 +16,11 @@ GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", UUID, 1))
 EXITS = {(100, 101): {12: 1200, 10: 23}, (100, 102): {12: 2800, 32: 2, 0xBEEF: 1}}
 
 
-def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, table=VMX):
+def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, isa=VMX):
     delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
     for process in ended:
         delta = delta.ended(*process)
-    report = make_report(Targets(tuple(targets)), delta, table.name_of, ended, **WHEN_AND_WHERE)
+    report = make_report(Targets(tuple(targets)), delta, isa.reasons.name_of, ended, **WHEN_AND_WHERE)
     return render_report(report, per_vcpu=per_vcpu)
 
 
@@ -155,18 +156,18 @@ def test_big_numbers_are_written_out():
     assert rows[0] == ["HLT", "18446744073709551615", "18446744073709551616000.0", "100.0%"]
 
 
-def longest_names(table):
-    return sorted(table.names, key=lambda reason: len(table.name_of(reason)))[-5:]
+def longest_names(isa):
+    return sorted(isa.reasons.names, key=lambda reason: len(isa.reasons.name_of(reason)))[-5:]
 
 
-@pytest.mark.parametrize("table", [VMX, SVM], ids=["vmx", "svm"])
+@pytest.mark.parametrize("isa", [VMX, SVM], ids=["vmx", "svm"])
 @pytest.mark.parametrize("per_vcpu", [False, True])
-def test_reports_stay_below_80_columns(table, per_vcpu):
+def test_reports_stay_below_80_columns(isa, per_vcpu):
     target = named("web-frontend", tuple(VCpu(number, 4_000_000 + number) for number in range(288)))
     counts = {
-        (100, tid): dict.fromkeys([*longest_names(table), 0xBEEF], 10**12) for tid in (4_000_000, 4_000_287, 4_100_000)
+        (100, tid): dict.fromkeys([*longest_names(isa), 0xBEEF], 10**12) for tid in (4_000_000, 4_000_287, 4_100_000)
     }
-    text = render([target], counts, seconds=86400, ended=[(100, 0)], lost=Lost(1, 2, 3), per_vcpu=per_vcpu, table=table)
+    text = render([target], counts, seconds=86400, ended=[(100, 0)], lost=Lost(1, 2, 3), per_vcpu=per_vcpu, isa=isa)
     assert [line for line in text.splitlines() if len(line) >= 80] == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from ..exit_reasons import Isa
+from ..isa.instruction_set import Isa
 from ..targets import ThreadFilter
 from .origin import Attachment
 from .snapshot import CountSnapshot, Thread

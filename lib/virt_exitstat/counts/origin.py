@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..exit_reasons import Isa
+from ..isa.instruction_set import Isa
 
 
 class Attachment(enum.Enum):

@@ -1,31 +1,24 @@
-"""exit_reasons: reason <-> slot <-> name, and our names against the kernel's own."""
-
-from pathlib import Path
+"""isa: reason <-> slot <-> name."""
 
 import pytest
+from refusals import refuses
 
-from virt_exitstat.exit_reasons import SVM, TABLES, VMX, Isa, parse_kernel_names
-from virt_exitstat.reason_names import KERNEL_ALIASES
+from virt_exitstat.errors import UsageError
+from virt_exitstat.isa import known, svm, vmx
 
-DATA = Path(__file__).parent / "data"
-KERNELS = ("bullseye", "bookworm", "trixie", "sid")
+VMX, SVM = vmx.VMX.reasons, svm.SVM.reasons
 
-both_isas = pytest.mark.parametrize("table", [VMX, SVM], ids=["vmx", "svm"])
-every_kernel = pytest.mark.parametrize("kernel", KERNELS)
-
-
-def kernel_names(kernel, isa):
-    return parse_kernel_names((DATA / f"kvm_exit.format.{kernel}").read_text().partition("print fmt:")[2], isa)
+every_isa = pytest.mark.parametrize("table", [isa.reasons for isa in known.ISAS], ids=[isa.name for isa in known.ISAS])
 
 
-@both_isas
+@every_isa
 def test_slot_and_reason_are_inverse_for_every_slot(table):
     reasons = [table.reason_of(slot) for slot in range(table.slots)]
     assert [table.slot_of(reason) for reason in reasons] == list(range(table.slots))
     assert len(set(reasons)) == table.slots
 
 
-@both_isas
+@every_isa
 @pytest.mark.parametrize("beyond", [-1, 0, 1000])
 def test_a_slot_that_does_not_exist_is_an_index_error(table, beyond):
     slot = -1 if beyond < 0 else table.slots + beyond
@@ -33,20 +26,20 @@ def test_a_slot_that_does_not_exist_is_an_index_error(table, beyond):
         table.reason_of(slot)
 
 
-@both_isas
+@every_isa
 def test_ranges_do_not_overlap(table):
-    reasons = [reason for run in table.ranges for reason in range(run.first, run.first + run.count)]
+    reasons = [reason for run in table.ranges for reason in range(run.first, run.first + run.length)]
     assert len(reasons) == len(set(reasons)) == table.slots
 
 
-@both_isas
+@every_isa
 def test_first_slots_are_the_running_sum_of_the_ranges(table):
     for run, slot in table.first_slots():
         assert table.slot_of(run.first) == slot
-        assert table.slot_of(run.first + run.count - 1) == slot + run.count - 1
+        assert table.slot_of(run.first + run.length - 1) == slot + run.length - 1
 
 
-@both_isas
+@every_isa
 def test_rows_are_whole_cache_lines(table):
     # 64 bytes hold eight words: who the thread is and its counters; rows of two threads must not share a line.
     assert (1 + table.slots) % 8 == 0
@@ -103,7 +96,7 @@ def test_the_ends_of_svms_ranges_have_slots(reason):
 def test_a_reason_without_a_slot_may_have_a_name():
     assert (SVM.slot_of(0x80000018), SVM.name_of(0x80000018)) == (None, "VMGEXIT_SNP_RUN_VMPL")
     assert (VMX.slot_of(95), VMX.name_of(95)) == (None, "UNKNOWN(0x5f)")
-    assert VMX.name_of(95, {95: "OF_A_NEWER_KERNEL"}) == "OF_A_NEWER_KERNEL"
+    assert VMX.with_names({95: "OF_A_NEWER_KERNEL"}).name_of(95) == "OF_A_NEWER_KERNEL"
 
 
 def test_svm_has_no_flags():
@@ -111,7 +104,7 @@ def test_svm_has_no_flags():
     assert SVM.slot_of(0x80000078) is None
 
 
-@both_isas
+@every_isa
 def test_names_are_unique_capitals_without_a_prefix(table):
     names = list(table.names.values())
     assert len(names) == len(set(names))
@@ -133,83 +126,93 @@ def test_some_names_as_the_manuals_have_them():
     assert SVM.name_of(0xFFFFFFFF) == "INVALID"
 
 
-@both_isas
+@every_isa
 def test_a_reason_nobody_knows_is_named_by_its_number(table):
     assert table.name_of(0xBEEF) == "UNKNOWN(0xbeef)"
-    assert table.name_of(0xBEEF, {0xBEE0: "OTHER"}) == "UNKNOWN(0xbeef)"
+    assert table.with_names({0xBEE0: "OTHER"}).name_of(0xBEEF) == "UNKNOWN(0xbeef)"
 
 
-@both_isas
+@every_isa
 def test_the_kernels_name_is_the_fallback_and_ours_comes_first(table):
     reason, ours = next(iter(table.names.items()))
-    assert table.name_of(0xBEEF, {0xBEEF: "NEWER"}) == "NEWER"
-    assert table.name_of(reason, {reason: "THEIRS"}) == ours
+    both = table.with_names({0xBEEF: "NEWER", reason: "THEIRS"})
+    assert (both.name_of(0xBEEF), both.name_of(reason)) == ("NEWER", ours)
 
 
-def test_each_isa_has_its_table():
-    assert {isa: table.isa for isa, table in TABLES.items()} == {Isa.VMX: Isa.VMX, Isa.SVM: Isa.SVM}
-
-
-def test_isa_values_are_the_tracepoints():
-    # KVM_ISA_VMX and KVM_ISA_SVM in arch/x86/kvm/trace.h
-    assert (Isa.VMX, Isa.SVM) == (1, 2)
-
-
-@every_kernel
-@both_isas
-def test_our_names_are_the_kernels(kernel, table):
-    names = kernel_names(kernel, table.isa)
-    assert {reason: table.names.get(reason) for reason in names} == names
-
-
-@both_isas
-def test_an_alias_is_no_name_of_ours_and_leads_to_one(table):
-    assert not set(KERNEL_ALIASES) & set(table.names.values())
-    assert table is VMX or set(KERNEL_ALIASES.values()) <= set(SVM.names.values())
-
-
-def test_the_kernels_spelling_becomes_ours():
-    text = '__print_symbolic(a, { 1, "one" }) : __print_symbolic(b, { 0x60, "interrupt" }, { 0x52, "MC excp" })'
-    assert parse_kernel_names(text, Isa.SVM) == {0x60: "INTR", 0x52: "EXCP_MC"}
-
-
-@pytest.mark.parametrize(("kernel", "vmx", "svm"), [("bullseye", 59, 93), ("trixie", 62, 108), ("sid", 65, 110)])
-def test_the_whole_of_the_kernels_tables_is_parsed(kernel, vmx, svm):
-    text = (DATA / f"kvm_exit.format.{kernel}").read_text()
-    # Every pair in the file but the one of __print_flags.
-    assert vmx + svm == text.count('" }') - 1
-    assert (len(kernel_names(kernel, Isa.VMX)), len(kernel_names(kernel, Isa.SVM))) == (vmx, svm)
-
-
-@every_kernel
-def test_flags_are_no_reasons(kernel):
-    for isa in Isa:
-        assert "FAILED_VMENTRY" not in kernel_names(kernel, isa).values()
+# -- what --reason takes --
 
 
 @pytest.mark.parametrize(
-    ("literal", "reason"),
+    ("table", "word", "reason"),
     [
-        ("10", 10),
-        ("0x07b", 0x7B),
-        ("0x040 + 14", 0x4E),
-        ("-1", 0xFFFFFFFF),
-        ("-1ull", 0xFFFFFFFF),
-        ("0x8000fffdull", 0x8000FFFD),
+        (VMX, "HLT", 12),
+        (VMX, "hlt", 12),
+        (VMX, " Msr_Write ", 32),
+        (VMX, "12", 12),
+        (VMX, "0xc", 12),
+        (VMX, "0x8000000C", 12),
+        (SVM, "0x78", 0x78),
+        (SVM, "114", 0x72),
+        (SVM, "cpuid", 0x72),
+        (SVM, "0xFFFFFFFF", 0xFFFFFFFF),
+        (VMX, "UNKNOWN(0x5f)", 95),
+        (SVM, "unknown(0x80000099)", 0x80000099),
+        (SVM.with_names({0x40A: "OF_A_NEWER_KERNEL"}), "of_a_newer_kernel", 0x40A),
     ],
 )
-def test_literals_of_the_format_file(literal, reason):
-    text = f'__print_symbolic(REC->exit_reason & 0xffff, {{ {literal}, "idle-halt" }}) : __print_flags(0)'
-    assert parse_kernel_names(text, Isa.VMX) == {reason: "IDLE_HLT"}
+def test_a_reason_is_found_by_name_in_any_case_or_by_its_code(table, word, reason):
+    assert table.find(word) == {reason}
 
 
-@pytest.mark.parametrize("text", ["", '"vcpu %u", REC->vcpu_id', "__print_symbolic("])
-def test_a_format_without_tables_gives_no_names(text):
-    assert parse_kernel_names(text, Isa.VMX) == {}
-    assert parse_kernel_names(text, Isa.SVM) == {}
+@every_isa
+def test_each_name_that_a_report_can_show_finds_its_reason(table):
+    table = table.with_names({0xBEEF: "OF_A_NEWER_KERNEL"})
+    for reason in [*table.names, 0xBEEF, *(table.reason_of(slot) for slot in range(table.slots)), 0xBEE0]:
+        assert table.find(table.name_of(reason)) == {reason}
 
 
-def test_one_table_alone_is_not_taken_for_svms():
-    text = '__print_symbolic(REC->exit_reason, { 1, "one" })'
-    assert parse_kernel_names(text, Isa.VMX) == {1: "ONE"}
-    assert parse_kernel_names(text, Isa.SVM) == {}
+def test_a_name_that_two_reasons_have_means_both():
+    # A report shows a line for each.
+    assert SVM.with_names({0x40A: "HLT"}).find("HLT") == {0x40A, 0x78}
+
+
+@every_isa
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "-1",
+        "0x",
+        "1e3",
+        "0x1_0",
+        "\x1b[2J",
+        "99999999999",
+        "(others)",
+        "UNKNOWN",
+        "UNKNOWN()",
+        "UNKNOWN(12)",
+        "(0x47)",
+    ],
+)
+def test_what_is_neither_name_nor_code_means_nothing(table, word):
+    assert table.find(word) == frozenset()
+
+
+def test_a_word_that_means_nothing_is_refused_by_the_name_of_the_isa():
+    with refuses(UsageError, "--reason: SVM has no exit reason 'EPT_VIOLATION'"):
+        svm.SVM.find_reasons(["EPT_VIOLATION"])
+    with refuses(UsageError, r"VMX has no exit reason '\x1b[2J'"):
+        vmx.VMX.find_reasons(["\x1b[2J"])
+
+
+@pytest.mark.parametrize(("word", "hint"), [("HTL", "HLT"), ("msr_w", "MSR_WRITE"), ("ept_violatoin", "EPT_")])
+def test_an_unknown_name_gets_a_suggestion(word, hint):
+    with refuses(UsageError, word) as caught:
+        vmx.VMX.find_reasons(["HLT", word])
+    assert f"did you mean {hint}" in caught.value.hint
+
+
+def test_a_name_of_the_running_kernel_is_suggested_too():
+    with refuses(UsageError, "NEWSET") as caught:
+        vmx.VMX.with_names({95: "NEWEST"}).find_reasons(["NEWSET"])
+    assert caught.value.hint == "did you mean NEWEST?"

@@ -1,0 +1,42 @@
+"""What this host says of its instruction set: which it is, and what its kernel calls the reasons. A door to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ExitStatError
+from ..host_files import AbsentFileError, is_there, read_text
+from .instruction_set import Isa
+from .kernel_names import name_reasons
+from .known import find_isa
+
+_EVENT = "events/kvm/kvm_exit/format"
+
+
+def host_isa(root: Path) -> Isa:
+    """The ISA of the host below `root`, with all names that a report of it can show.
+
+    Raises ExitStatError when this host has none that is known. Where the event's format cannot be read (only root may),
+    the kernel's own names are missing.
+    """
+    isa = find_isa(read_text(root / "proc/cpuinfo"))
+    try:
+        return name_reasons(isa, read_event_format(isa, root))
+    except ExitStatError:
+        return isa
+
+
+def read_event_format(isa: Isa, root: Path) -> str:
+    """The format of kvm:kvm_exit. Raises ExitStatError, which says what is missing: tracefs, KVM or rights."""
+    # /sys/kernel/tracing since Linux 4.1; before, and where only debugfs is mounted, below it.
+    directories = (root / "sys/kernel/tracing", root / "sys/kernel/debug/tracing")
+    for directory in directories:
+        try:
+            return read_text(directory / _EVENT)
+        except AbsentFileError:
+            continue
+    if any(is_there(directory / "events") for directory in directories):
+        raise ExitStatError(
+            "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded", f"load it with 'modprobe {isa.module}'"
+        )
+    raise ExitStatError("tracefs is not mounted", "mount it with 'mount -t tracefs tracefs /sys/kernel/tracing'")

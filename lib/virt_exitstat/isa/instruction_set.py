@@ -1,0 +1,69 @@
+"""An instruction set as a value: all that the program knows of it, from the CPU's flag to KVM's structures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..errors import UsageError
+from ..terminal import escape
+from .reasons import ReasonTable
+
+
+@dataclass(frozen=True)
+class ReasonPlace:
+    """Where KVM keeps the reason of a vCPU's last exit, in the names of its types (BTF).
+
+    `struct` is the vendor's structure; its member `vcpu` is what the raw tracepoint is given. The reason is the first
+    of `paths` that exists, the newest kernel's first: members of that structure or, with a `pointer`, of the one that
+    this member points to. It has one of `sizes` in bytes, and its first four are read.
+    """
+
+    struct: str
+    paths: tuple[str, ...]
+    sizes: tuple[int, ...]
+    pointer: str | None = None
+
+
+@dataclass(frozen=True)
+class Isa:
+    """One instruction set.
+
+    `name` is the vendor's, and in lower case JSON's. `cpu_flag` tells it in /proc/cpuinfo, `module` is KVM's module for
+    it. `kernel_table` is the position of its table among those that the event's `print fmt` names reasons by;
+    `spellings` is {the kernel's name: ours} where the two differ.
+    """
+
+    name: str
+    cpu_flag: str
+    module: str
+    reasons: ReasonTable
+    kernel_table: int
+    spellings: Mapping[str, str] = field(repr=False, hash=False)
+    place: ReasonPlace
+
+    def spell(self, kernel_name: str) -> str:
+        """The kernel's own name of a reason, as its event's format and its traces have it, in our spelling."""
+        spelled = re.sub(r"\W+", "_", kernel_name).upper()
+        return self.spellings.get(spelled, spelled)
+
+    def with_names(self, names: Mapping[int, str]) -> Isa:
+        """The same, in which reasons without a name have that of `names`, {raw reason: name}."""
+        return replace(self, reasons=self.reasons.with_names(names))
+
+    def find_reasons(self, words: Iterable[str]) -> frozenset[int]:
+        """The raw reasons that names, as reports show them, or raw codes mean. Raises UsageError for any other word."""
+        found: set[int] = set()
+        for word in words:
+            reasons = self.reasons.find(word)
+            if not reasons:
+                raise UsageError(f"--reason: {self.name} has no exit reason '{escape(word)}'", self._hint(word))
+            found |= reasons
+        return frozenset(found)
+
+    def _hint(self, word: str) -> str:
+        similar = self.reasons.similar_names(word)
+        if similar:
+            return f"did you mean {' or '.join(similar)}?"
+        return "a report shows the names; a raw code will do, as in 0x40"
