@@ -62,11 +62,16 @@ def list_names(path: Path, hint: str = "") -> tuple[str, ...]:
 
 def is_there(path: Path) -> bool:
     """Whether it is there as far as can be told. Path.exists() raises for what may not be looked at (before 3.14)."""
+    return identify(path) is not None
+
+
+def identify(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what the path leads to, equal for two paths to one file; None where that cannot be told."""
     try:
-        path.stat()
+        found = path.stat()
     except (OSError, ValueError):
-        return False
-    return True
+        return None
+    return found.st_dev, found.st_ino
 
 
 def fdinfo(fd: int, name: str) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import processes
 from .errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
+from .host_files import identify
 from .status_files import REWRITE, Record, read_record
 from .targets import Domain, Target, VCpu
 from .terminal import escape
@@ -118,11 +119,7 @@ def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
 def _find_process(record: Record, domain: Domain, root: Path) -> tuple[int, tuple[VCpu, ...]]:
     """The process that runs the domain and the domain's vCPU threads, by the ids that /proc shows."""
     uuid = domain.uuid.encode()
-    found = (
-        _find_as_recorded(record, uuid, root)
-        or _find_emulator_of_wrapper(record, uuid, root)
-        or _find_in_namespace(record, uuid, root)
-    )
+    found = _find_as_recorded(record, uuid, root) or _find_in_namespace(record, uuid, root)
     if found:
         return found
     arguments = processes.arguments(record.pid, root)
@@ -139,27 +136,26 @@ def _find_process(record: Record, domain: Domain, root: Path) -> tuple[int, tupl
 
 
 def _find_as_recorded(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """The recorded process, or a descendant of it: of an <emulator> that is a script without `exec`, libvirt records
+    the shell, and the vCPU threads are its child's.
+    """
     if uuid not in (processes.arguments(record.pid, root) or ()):
         return None
     if record.vcpus is None:
         # A compromised QEMU can rename its threads, so their names come second.
-        vcpus = _vcpus_by_thread_name(record.pid, root)
-        return (record.pid, vcpus) if vcpus or not _emulators_below(record.pid, uuid, root) else None
-    if all(processes.is_running(record.pid, root, tid=vcpu.tid) for vcpu in record.vcpus):
+        for pid in (record.pid, *_emulators_below(record.pid, uuid, root)):
+            vcpus = _vcpus_by_thread_name(pid, root)
+            if vcpus:
+                return pid, vcpus
+        return record.pid, ()
+    if _has_threads(record.pid, record.vcpus, root):
         return record.pid, record.vcpus
-    return None
+    emulators = _emulators_below(record.pid, uuid, root)
+    return next(((pid, record.vcpus) for pid in emulators if _has_threads(pid, record.vcpus, root)), None)
 
 
-def _find_emulator_of_wrapper(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
-    """An <emulator> that is a script without `exec`: libvirt records the shell, the vCPU threads are its child's."""
-    if uuid not in (processes.arguments(record.pid, root) or ()):
-        return None
-    for pid in _emulators_below(record.pid, uuid, root):
-        if record.vcpus is None:
-            return pid, _vcpus_by_thread_name(pid, root)
-        if all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in record.vcpus):
-            return pid, record.vcpus
-    return None
+def _has_threads(pid: int, vcpus: Iterable[VCpu], root: Path) -> bool:
+    return all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in vcpus)
 
 
 def _find_in_namespace(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
@@ -201,11 +197,12 @@ def _target(pid: int, vcpus: tuple[VCpu, ...], root: Path) -> Target:
 
 
 def _where_records_are(run_dir: Path, root: Path) -> str:
+    # A daemon that sees the directories we see has just not written the record.
+    ours = {identify(run_dir), identify(root / "run/libvirt/qemu")}
     for pid in processes.process_ids(root):
         socket = _DAEMONS.get(processes.process_name(pid, root))
-        directory = root / "proc" / str(pid) / "root/run/libvirt"
-        # A daemon in our own view of the file system has just not written the record.
-        if socket and (directory / "qemu").is_dir() and not (directory / "qemu").samefile(run_dir):
+        theirs = identify(root / "proc" / str(pid) / "root/run/libvirt/qemu") if socket else None
+        if theirs and theirs not in ours:
             return (
                 f"a daemon runs in a container: -c 'qemu+unix:///system?socket=/proc/{pid}/root/run/libvirt/{socket}'"
             )

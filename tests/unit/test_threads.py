@@ -604,3 +604,51 @@ def test_this_process_and_this_thread_run():
     assert processes.is_running(os.getpid(), Path("/"))
     assert processes.is_running(os.getpid(), Path("/"), tid=own)
     assert not processes.is_running(os.getpid(), Path("/"), tid=(4 << 20) + 1)
+
+
+# -- a daemon that keeps its records elsewhere --
+
+
+def add_daemon(host, records):
+    """A daemon whose own /run/libvirt/qemu is the directory `records`."""
+    host.add_process(900, comm="libvirtd", kvm=False)
+    its_run = host.proc / "900/root/run/libvirt"
+    its_run.mkdir(parents=True)
+    (its_run / "qemu").symlink_to(records)
+
+
+def test_the_daemon_of_a_container_is_hinted_at(host, tmp_path_factory):
+    add_daemon(host, tmp_path_factory.mktemp("elsewhere"))
+    with refuses(ExitStatError, "no record of domain") as caught:
+        resolve(host)
+    assert "a daemon runs in a container: -c 'qemu+unix:///system?socket=/proc/900/root" in caught.value.hint
+
+
+def test_our_own_daemon_is_no_containers(host):
+    add_daemon(host, host.run_dir)
+    with refuses(ExitStatError, "no record of domain") as caught:
+        resolve(host)
+    assert "container" not in caught.value.hint
+
+
+def test_the_hosts_daemon_is_no_containers_where_a_session_is_asked(host, tmp_path_factory):
+    add_daemon(host, host.run_dir)
+    with refuses(ExitStatError, "no record of domain") as caught:
+        threads.resolve_domain(GUEST01, tmp_path_factory.mktemp("session"), host.root)
+    assert "container" not in caught.value.hint
+
+
+def test_a_daemon_is_hinted_at_also_where_we_have_no_records_at_all(host, tmp_path_factory):
+    host.run_dir.rmdir()
+    add_daemon(host, tmp_path_factory.mktemp("elsewhere"))
+    with refuses(ExitStatError, "no record of domain") as caught:
+        resolve(host)
+    assert "a daemon runs in a container" in caught.value.hint
+
+
+def test_a_daemon_that_cannot_be_looked_into_is_passed_over(host):
+    # As where /proc/PID/root is refused to who may not trace the process: looking fails (root is refused nothing).
+    add_daemon(host, "x" * 300)
+    with refuses(ExitStatError, "no record of domain") as caught:
+        resolve(host)
+    assert "container" not in caught.value.hint
