@@ -58,7 +58,7 @@ def close_connection(connection: Any, watch: int | None = None) -> None:
 
 def run_directory(connection: Any, root: Path) -> Path:
     """Where the connected libvirt keeps the status file of each running domain."""
-    uri = urlsplit(connection.getURI())
+    uri = urlsplit(_uri_of(connection))
     socket = parse_qs(uri.query).get("socket")
     if uri.path != "/session":
         # A socket that is not in the usual place is a container's, and the records are beside it.
@@ -135,9 +135,13 @@ def watch_domains(connection: Any, changed: Callable[[], None]) -> int | None:
 
 def describe_address(connection: Any) -> str:
     """The URI that is connected to, as it is shown."""
+    return escape(_uri_of(connection))
+
+
+def _uri_of(connection: Any) -> str:
     libvirt = _import_libvirt()
     try:
-        return escape(connection.getURI())
+        return str(connection.getURI())
     except libvirt.libvirtError as error:
         raise _explain(error, "cannot ask libvirt for its URI") from None
 
