@@ -11,6 +11,7 @@ from pathlib import Path
 from .errors import ExitStatError
 from .host_files import HostFileError, read_text
 from .kernel_headers import explain_headers
+from .processes import effective_capabilities
 from .terminal import escape
 
 _CAP_SYS_ADMIN = 21
@@ -32,6 +33,14 @@ def raise_memory_limit() -> None:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
+def raise_descriptor_limit() -> None:
+    """Let as many files be open as may be: each process that is counted takes one, and bcc one for each CPU."""
+    # The usual limit, 1,024, is there for select(2), which nothing here calls.
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+
+
 def check_privileges(root: Path) -> None:
     """Raise ExitStatError when this process may not load BPF programs that trace."""
     if _is_in_user_namespace(root):
@@ -40,13 +49,7 @@ def check_privileges(root: Path) -> None:
             "this process is in a user namespace, and its root may not load BPF programs",
             "run virt-exitstat on the host itself, or in a container with the host's user ids (privileged)",
         )
-    status = root / "proc/self/status"
-    found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", read_text(status), re.MULTILINE)
-    if not found:
-        raise ExitStatError(
-            f"{status} does not say which rights this process has", "is the kernel's own /proc mounted there?"
-        )
-    effective = int(found.group(1), 16)
+    effective = effective_capabilities(root)
     # CAP_BPF and CAP_PERFMON exist since Linux 5.8; before, CAP_SYS_ADMIN is needed.
     missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
     if not missing or effective >> _CAP_SYS_ADMIN & 1:

@@ -61,7 +61,7 @@ class Watch:
                     "allow more open files ('ulimit -n'), or pidfd_open(2) in this container",
                 ) from error
         # Not the process that was meant, if another one took its pid before it was watched.
-        self._is_over = self._is_over or not is_running(pid, root) or start_time(pid, root) != started
+        self._is_over = self._is_over or self._is_gone()
 
     def fileno(self) -> int:
         """Readable when the process has ended; -1 when that is not told (a made-up root)."""
@@ -75,9 +75,7 @@ class Watch:
                 poll.register(self._fd, select.POLLIN)
                 self._is_over = bool(poll.poll(0))
             else:
-                self._is_over = not is_running(self._pid, self._root) or (
-                    start_time(self._pid, self._root) != self._started
-                )
+                self._is_over = self._is_gone()
         return self._is_over
 
     def close(self) -> None:
@@ -85,6 +83,10 @@ class Watch:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _is_gone(self) -> bool:
+        # By what /proc shows: nothing of that pid, or another process.
+        return not is_running(self._pid, self._root) or start_time(self._pid, self._root) != self._started
 
 
 def process_name(pid: int, root: Path) -> str:
@@ -119,24 +121,24 @@ def arguments(pid: int, root: Path) -> tuple[bytes, ...] | None:
 def owner_of(tid: int, root: Path) -> int | None:
     """The pid of the process that the thread belongs to; None when there is no such thread."""
     # /proc/TID is there for every thread, though no listing shows it.
-    found = re.search(r"^Tgid:\s*([0-9]+)$", _status(tid, root), re.MULTILINE)
-    return int(found.group(1)) if found else None
+    return next(iter(_status_numbers(tid, "Tgid", root)), None)
 
 
 def ids_in_namespaces(tid: int, root: Path) -> tuple[int, ...]:
     """The thread's id in the pid namespace that /proc shows, and in each one below it down to the thread's own."""
-    return _namespaced(_status(tid, root)) or (tid,)
+    # NSpid came with Linux 4.1.
+    return _status_numbers(tid, "NSpid", root) or (tid,)
 
 
 def ancestors(pid: int, root: Path) -> tuple[int, ...]:
     """The pids of its parent, its parent's parent and so on, as far as they may be seen."""
     found: list[int] = []
     while True:
-        parent = re.search(r"^PPid:\s*([0-9]+)$", _status(found[-1] if found else pid, root), re.MULTILINE)
+        parent = next(iter(_status_numbers(found[-1] if found else pid, "PPid", root)), 0)
         # Ids that are used again while we look could lead in a circle.
-        if not parent or int(parent.group(1)) in (0, pid, *found):
+        if parent in (0, pid, *found):
             return tuple(found)
-        found.append(int(parent.group(1)))
+        found.append(parent)
 
 
 def is_kvm_process(pid: int, root: Path) -> bool:
@@ -166,7 +168,7 @@ def shown_namespace(root: Path) -> PidNamespace | None:
     if not is_there(root / "proc/self/ns/pid"):
         return None  # a kernel without pid namespaces
     # In a /proc of our own namespace we have one id. The first process of a namespace tells of another's.
-    whose = "1" if len(_namespaced(_status("self", root))) > 1 else "self"
+    whose = "1" if len(_status_numbers("self", "NSpid", root)) > 1 else "self"
     file = root / "proc" / whose / "ns/pid"
     try:
         found = file.stat()
@@ -183,6 +185,17 @@ def shown_namespace(root: Path) -> PidNamespace | None:
     return PidNamespace(os.major(found.st_dev) << 20 | os.minor(found.st_dev), found.st_ino)
 
 
+def effective_capabilities(root: Path) -> int:
+    """What this process may do, a bit for each capability. Raises ExitStatError when /proc does not say."""
+    status = root / "proc/self/status"
+    found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", read_text(status), re.MULTILINE)
+    if not found:
+        raise ExitStatError(
+            f"{status} does not say which rights this process has", "is the kernel's own /proc mounted there?"
+        )
+    return int(found.group(1), 16)
+
+
 def check_not_hidden(root: Path) -> None:
     """Raise ExitStatError when /proc hides other users' processes from us."""
     try:
@@ -192,8 +205,7 @@ def check_not_hidden(root: Path) -> None:
     # The last mount on a place is the one that is seen (proc_pid_mountinfo(5)); hidepid=0 or off hides nothing.
     seen = [line for line in mounts.splitlines() if line.split()[4:5] == ["/proc"]][-1:]
     found = re.search(r"\bhidepid=(?!0\b|off\b)\w+", seen[0]) if seen else None
-    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)$", _status("self", root), re.MULTILINE)
-    if found and not (capabilities and int(capabilities.group(1), 16) >> _CAP_SYS_PTRACE & 1):
+    if found and not effective_capabilities(root) >> _CAP_SYS_PTRACE & 1:
         raise ExitStatError(
             f"/proc hides the processes of other users from us ({found.group()})",
             f"{_need('CAP_SYS_PTRACE')}; for a systemd unit, ProtectProc=default does as well",
@@ -212,16 +224,13 @@ def _task(pid: int, tid: int, root: Path) -> Path:
     return root / "proc" / str(pid) / "task" / str(tid)
 
 
-def _status(process: int | str, root: Path) -> str:
+def _status_numbers(process: int | str, name: str, root: Path) -> tuple[int, ...]:
+    """The numbers behind a name in its status; none when it is gone, or the kernel has no such field."""
     try:
-        return read_text(root / "proc" / str(process) / "status")
+        status = read_text(root / "proc" / str(process) / "status")
     except AbsentFileError:
-        return ""
-
-
-def _namespaced(status: str) -> tuple[int, ...]:
-    # NSpid came with Linux 4.1.
-    found = re.search(r"^NSpid:((?:\s+[0-9]+)+)$", status, re.MULTILINE)
+        return ()
+    found = re.search(rf"^{name}:((?:\s+[0-9]{{1,10}})+)$", status, re.MULTILINE)
     return tuple(map(int, found.group(1).split())) if found else ()
 
 
