@@ -29,6 +29,7 @@ from .isa.host import host_isa
 from .libvirt_uri import choose_uri
 from .options import Options
 from .output import LogFile, Output, StandardOutput
+from .prerequisites import raise_descriptor_limit
 from .render import import_tabulate, render_list
 from .resolve import LeftOut, resolve
 from .session import Session
@@ -45,6 +46,7 @@ _COMPLETION_S = 5
 def run_cli(run: Callable[[Sequence[str]], ExitStatus] | None = None) -> NoReturn:
     """Run main(), or what stands for it, with this process's arguments, report errors the way users read them, exit."""
     open_missing_streams()
+    raise_descriptor_limit()
     debug = "--debug" in sys.argv[1:]
     # Outside of counting, where signals are held back, Ctrl-C ends us as it ends any program, also while libvirt does
     # not answer or clang compiles: Python's handler would wait for them. One that is ignored (nohup) stays so.

@@ -68,7 +68,7 @@ class Terminal:
             return
         self.entered = False
         with contextlib.suppress(OSError, termios.error):
-            if not select.select([], [self._screen], [], 0)[1]:
+            if self._screen not in self._wait(timeout_ms=0):
                 termios.tcflush(self._screen, termios.TCOFLUSH)
             os.write(self._screen, _LEAVE.encode())
         with contextlib.suppress(termios.error):
@@ -103,8 +103,16 @@ class Terminal:
             try:
                 data = data[os.write(self._screen, data) :]
             except BlockingIOError:
-                if self._wakeup in select.select([self._wakeup], [self._screen], [])[0]:
+                if self._wakeup in self._wait(timeout_ms=None):
                     return  # whatever it is ends us or has the screen drawn again
+
+    def _wait(self, timeout_ms: int | None) -> frozenset[int]:
+        """What is ready: the screen when it takes more, `wakeup` when a signal has come."""
+        # poll, for select takes no descriptor above 1023 and there is one for each domain.
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        poll.register(self._screen, select.POLLOUT)
+        return frozenset(fd for fd, _ in poll.poll(timeout_ms))
 
 
 @contextlib.contextmanager

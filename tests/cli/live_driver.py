@@ -4,11 +4,13 @@ live_driver.py COMMANDS_FD REPORTS_FD INTERVAL_S[,DURATION_S] NAME[:VCPUS] ...
 
 To the reports, every interval is one second long: 1000 exits of the first reason on the first vCPU of the first domain,
 fewer of others. Commands come as lines on COMMANDS_FD (-1: none): `+NAME` and `-NAME` start and end a domain, `raise`
-makes the next report an error, `lose` loses 7 exits. Each report writes a dot to REPORTS_FD (-1: not).
+makes the next report an error, `lose` loses 7 exits. Each report writes a dot to REPORTS_FD (-1: not). $DESCRIPTORS are
+how many are open before the view begins.
 """
 
 import contextlib
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -75,6 +77,12 @@ class MadeUpSource:
 
 
 if __name__ == "__main__":
+    already_open = int(os.environ.get("DESCRIPTORS", "0"))
+    if already_open:
+        hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+    for _ in range(already_open):
+        os.open(os.devnull, os.O_RDONLY)
     try:
         commands, reports, times, *names = sys.argv[1:]
         interval_s, _, duration_s = times.partition(",")

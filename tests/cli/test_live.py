@@ -213,8 +213,9 @@ def test_a_terminal_that_has_gone_ends_it():
         assert live.process.wait(20) == 0
 
 
-def test_sigterm_is_heard_while_the_terminal_takes_nothing():
-    with Live(interval=NEVER) as live:
+@pytest.mark.parametrize("descriptors", ["0", "1100"])
+def test_sigterm_is_heard_while_the_terminal_takes_nothing(descriptors):
+    with Live(interval=NEVER, env={"DESCRIPTORS": descriptors}) as live:
         live.wait_for("q quit")  # the last line: the whole screen has been drawn
         termios.tcflow(live.slave, termios.TCOOFF)
         live.send("p")
@@ -288,3 +289,11 @@ def test_a_dumb_terminal_and_missing_rich_are_said_and_nothing_is_changed(tmp_pa
             "hint: install it with 'apt install python3-rich'; --interval shows figures at intervals without it\n"
         )
         assert live.attributes() == live.attributes_before
+
+
+def test_it_works_beside_a_thousand_descriptors():
+    # One for each domain that is watched: select(2) knows none above 1023.
+    with Live(env={"DESCRIPTORS": "1100"}) as live:
+        live.wait_for_reports(3)
+        live.send("q")
+        live.ends_well()

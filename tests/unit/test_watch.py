@@ -3,6 +3,7 @@
 import os
 import select
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from virt_exitstat.processes import Watch, start_time
 
 HERE = Path("/")
+LIB = str(Path(__file__).resolve().parents[2] / "lib")
 
 
 @pytest.fixture()
@@ -56,3 +58,16 @@ def test_on_a_made_up_host_the_start_time_tells(host):
     host.end_process(100)
     host.add_process(100, started=6)
     assert watch.has_ended()
+
+
+def test_more_processes_can_be_watched_than_the_usual_limit_of_descriptors():
+    # On a host of a thousand domains; the limit that shells and systemd set is a soft one.
+    watch_many = (
+        "from pathlib import Path; from virt_exitstat import cli, processes;"
+        "me = (os.getpid(), processes.start_time(os.getpid(), Path('/')), Path('/'));"
+        "cli.run_cli(lambda _: print(len([processes.Watch(*me) for _ in range(300)])) or 0)"
+    )
+    limit = "import os, resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 1000));"
+    command = [sys.executable, "-c", limit + watch_many]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": LIB})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "300\n", "")
