@@ -4,12 +4,12 @@
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
  *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
- *   PID_NS_DEV, _INO  the pid namespace that ids are of (targets.PidNamespace); not defined where it is the first one
+ *   PID_NS_DEV, _INO  the pid namespace that ids are of (PidNamespace); not defined where it is the first one
  *   THREADS         rows there are, one for each thread that can be counted
  *   SLOTS           counters in a row (ReasonTable.slots); one more word makes whole cache lines, so rows share none
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
- *   REASON_IN       where the reason is: in the tracepoint's record, a raw argument, the vCPU (attach_plan.ReasonIn)
+ *   REASON_IN       where the reason is: in the tracepoint's record, a raw argument, the vCPU (ReasonIn)
  *   OFFSET_0, _1    the offsets that go with it (AttachPlan.offsets)
  */
 

@@ -3,7 +3,7 @@
 import shutil
 from xml.sax.saxutils import escape, quoteattr
 
-from virt_exitstat.targets import Domain
+from virt_exitstat.targets.target import Domain
 
 GUEST01 = Domain("guest01", "ed976740-be30-475d-ada2-37b68f7d76ed", 1)
 GUEST02 = Domain("guest02", "866ed94c-0a4f-4e6a-9a5d-3abcc3bafb0f", 2)

@@ -5,8 +5,8 @@ from datetime import datetime, timezone
 from virt_exitstat.counts.origin import Attachment, Provenance
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.report import make_report
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
+from virt_exitstat.reports.report import make_report
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 #: What each says of its time and place.
 WHEN_AND_WHERE = {

@@ -14,30 +14,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import domains
-from .asker import Asker
-from .attach_plan import plan_attachment
-from .command_line import TextWanted, parse_options
-from .completion import find_candidates
-from .counting import count
+from .arguments.options import Options
+from .arguments.parser import TextWanted, parse_options
+from .clock import Clock
+from .commands.complete import find_candidates
 from .counts.counter import Counter
+from .domains import libvirtd
+from .domains.asker import Asker
+from .domains.resolve import LeftOut, resolve
+from .domains.sources import EveryProcess, KnownTargets, RunningDomains, TargetSource
+from .domains.uri import choose_uri
 from .errors import ExitStatError, ExitStatus
-from .exit_counter import ExitCounter
-from .following import EveryProcess, KnownTargets, RunningDomains, TargetSource
-from .host_files import explain_refusal
+from .formats.table import import_tabulate, render_list
+from .host.files import explain_refusal
+from .host.streams import drop_unwritten, open_missing_streams, say
 from .isa.host import host_isa
-from .libvirt_uri import choose_uri
-from .options import Options
-from .output import LogFile, Output, StandardOutput
-from .prerequisites import raise_descriptor_limit
-from .render import import_tabulate, render_list
-from .resolve import LeftOut, resolve
-from .session import Session
-from .signals import Signals
-from .standard_streams import drop_unwritten, open_missing_streams, say
-from .targets import Target, Targets, ThreadFilter, describe_vcpus
-from .terminal import escape
-from .timing import Clock, Schedule
+from .kernel.attach_plan import plan_attachment
+from .kernel.exit_counter import ExitCounter
+from .kernel.prerequisites import raise_descriptor_limit
+from .run.loop import count
+from .run.schedule import Schedule
+from .run.session import Session
+from .run.signals import Signals
+from .run.sinks import LogFile, Output, StandardOutput
+from .targets.target import Target, Targets, describe_vcpus
+from .targets.thread_filter import ThreadFilter
+from .text import escape
 
 #: How long a shell's completion waits for libvirt, in seconds; the user's line stands still meanwhile.
 _COMPLETION_S = 5
@@ -108,12 +110,12 @@ def _run(
     options: Options, asker: Asker, counter: Callable[[ThreadFilter], Counter] | None, root: Path, clock: Clock
 ) -> ExitStatus:
     if options.live:
-        from .live import check_live  # only here, and below: completion asks often, and waits for every import
+        from .live.loop import check_live  # only here, and below: completion asks often, and waits for every import
 
         check_live()
     run_dir = None
     if options.by_libvirt:
-        run_dir = asker.ask(functools.partial(domains.run_directory, root=root))
+        run_dir = asker.ask(functools.partial(libvirtd.run_directory, root=root))
     left_out = LeftOut(_note)
     resolved = resolve(options, asker, run_dir, root, note=_note, left_out=left_out)
     targets = resolved.targets
@@ -163,8 +165,8 @@ def _run(
 
 
 def _run_live(session: Session, options: Options) -> None:
-    from .live import run_live
-    from .live_view import Sort
+    from .live.loop import run_live
+    from .live.view import Sort
 
     interval_s = options.interval_s or 1
     run_live(
@@ -178,7 +180,7 @@ def _run_live(session: Session, options: Options) -> None:
 
 def _make_asker(options: Options, connection: Any, **more: Any) -> Asker:
     uri = choose_uri(options.uri)
-    connect = functools.partial(domains.open_connection, uri, events=bool(options.interval_s))
+    connect = functools.partial(libvirtd.open_connection, uri, events=bool(options.interval_s))
     return Asker(connect, where=uri, connection=connection, watches=bool(options.interval_s), **more)
 
 

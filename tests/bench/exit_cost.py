@@ -13,10 +13,10 @@ import bcc
 import peers
 from guest import Guest
 
-from virt_exitstat.attach_plan import plan_attachment
 from virt_exitstat.counts.origin import Attachment
-from virt_exitstat.exit_counter import ExitCounter
-from virt_exitstat.targets import ThreadFilter
+from virt_exitstat.kernel.attach_plan import plan_attachment
+from virt_exitstat.kernel.exit_counter import ExitCounter
+from virt_exitstat.targets.thread_filter import ThreadFilter
 
 ROOT = Path("/")
 OURSELVES = ThreadFilter(tgids=frozenset({os.getpid()}))

@@ -10,10 +10,10 @@ started = time.perf_counter()
 import bcc  # noqa: F401
 
 from virt_exitstat import cli  # noqa: F401
-from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
-from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.isa.svm import SVM
-from virt_exitstat.targets import ThreadFilter
+from virt_exitstat.kernel.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.kernel.exit_counter import ExitCounter
+from virt_exitstat.targets.thread_filter import ThreadFilter
 
 imported = time.perf_counter()
 

@@ -12,12 +12,12 @@ import libvirt
 
 from fake_host import FakeHost
 from virt_exitstat import cli, errors
+from virt_exitstat.clock import Clock
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.isa.host import host_isa
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.targets import Domain
-from virt_exitstat.timing import Clock
+from virt_exitstat.targets.target import Domain
 
 WEB01 = Domain("web01", "11111111-1111-4111-8111-111111111111", 1)
 DB01 = Domain("db01", "22222222-2222-4222-8222-222222222222", 2)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import made_up_reports
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.live import run_live
+from virt_exitstat.live.loop import run_live
 
 REASONS = ("CPUID", "MSR", "IOIO", "HLT", "INTR", "VINTR", "VMMCALL")
 

@@ -7,9 +7,9 @@ import shlex
 import pytest
 from fake_world import DB01, WEB01
 
-from virt_exitstat import domains
 from virt_exitstat.counts.snapshot import Lost, Thread
-from virt_exitstat.targets import Domain
+from virt_exitstat.domains import libvirtd
+from virt_exitstat.targets.target import Domain
 
 REPORTS = {
     "collapsed": "web01 .01",
@@ -254,9 +254,9 @@ def test_when_no_domain_is_left_the_first_error_is_told(world, line):
 def test_a_domain_with_a_hostile_name_is_left_out(world, name):
     """libvirt itself allows few of these names; another libvirt may."""
     hostile = Domain(name, "55555555-5555-4555-8555-555555555555", 9)
-    running = domains.running_domains(world.connection)
+    running = libvirtd.running_domains(world.connection)
     world.connection = RunsAlso(world.connection, hostile)
-    assert len(domains.running_domains(world.connection)) == len(running) + 1
+    assert len(libvirtd.running_domains(world.connection)) == len(running) + 1
     text = world.run("--list")
     assert text.startswith("status 0 OK\n") and "web01" in text
     assert "virt-exitstat: left out: " in text

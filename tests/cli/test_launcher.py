@@ -39,7 +39,7 @@ def test_it_runs_installed_and_uninstall_leaves_what_others_put_there(tmp_path):
     for path in (
         "virt-exitstat/bpf/exitstat.bpf.c",
         "virt-exitstat/lib/virt_exitstat/cli.py",
-        "virt-exitstat/lib/virt_exitstat/report.schema.json",
+        "virt-exitstat/lib/virt_exitstat/formats/report.schema.json",
         "man/man8/virt-exitstat.8",
     ):
         assert (share / path).is_file()

@@ -15,10 +15,11 @@ import pytest
 from fake_world import DB01, WEB01, SetCounter
 
 from kvm_types import since_5_16
-from virt_exitstat import cli, prerequisites
-from virt_exitstat.attach_plan import plan_attachment
+from virt_exitstat import cli
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.kernel_headers import explain_headers
+from virt_exitstat.kernel import prerequisites
+from virt_exitstat.kernel.attach_plan import plan_attachment
+from virt_exitstat.kernel.headers import explain_headers
 
 DATA = Path(__file__).parents[1] / "unit/data"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from virt_exitstat import json_report
+from virt_exitstat.formats import json_document
 
 GOLDEN = Path(__file__).parent / "golden"
-SCHEMA = json.loads((GOLDEN.parents[2] / "lib/virt_exitstat/report.schema.json").read_text())
+SCHEMA = json.loads((GOLDEN.parents[2] / "lib/virt_exitstat/formats/report.schema.json").read_text())
 GOLDEN_JSON = sorted(path for path in GOLDEN.glob("*.txt") if "json" in path.stem and "list" not in path.stem)
 
 
@@ -31,7 +31,7 @@ def test_golden_json_follows_the_schema(path):
 
 def test_the_schema_is_a_schema_of_this_version():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["format_version"] == {"const": json_report.FORMAT_VERSION}
+    assert SCHEMA["properties"]["format_version"] == {"const": json_document.FORMAT_VERSION}
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_a_pipe_that_does_not_block_gets_everything():
 @pytest.mark.parametrize("closed", ["0<&- 2>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_no_file_takes_the_number_of_a_stream_that_was_closed(closed):
     program = (
-        "import os, sys; sys.path.insert(0, 'lib'); from virt_exitstat.standard_streams import open_missing_streams;"
+        "import os, sys; sys.path.insert(0, 'lib'); from virt_exitstat.host.streams import open_missing_streams;"
         "open_missing_streams(); sys.exit(os.open('/dev/null', os.O_RDONLY))"
     )
     assert shell([sys.executable, "-c", program], closed, cwd=CHECKOUT).returncode > 2

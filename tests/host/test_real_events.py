@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from local_libvirt import CHECKOUT, URI, virsh
-from virt_exitstat import domains
-from virt_exitstat.asker import Asker
-from virt_exitstat.following import RunningDomains
-from virt_exitstat.options import Options
-from virt_exitstat.resolve import LeftOut
-from virt_exitstat.timing import Clock
+from virt_exitstat.arguments.options import Options
+from virt_exitstat.clock import Clock
+from virt_exitstat.domains.asker import Asker
+from virt_exitstat.domains.resolve import LeftOut
+from virt_exitstat.domains.sources import RunningDomains
 
 PREFIX = f"exitstat-{os.getpid()}"
 ROOT = Path("/")
@@ -23,15 +22,15 @@ DAEMON = Path("/run/libvirtd.pid")
 
 
 @pytest.fixture()
-def running(libvirtd):  # noqa: ARG001  (fixtures cannot use usefixtures)
+def running(libvirtd):
     """What runs, by a source that is asked again when libvirt tells something; and what it noted."""
     notes, known = [], ()
-    with Asker(lambda: domains.open_connection(URI, events=True), where=URI, watches=True) as asker:
+    with Asker(lambda: libvirtd.open_connection(URI, events=True), where=URI, watches=True) as asker:
         source = RunningDomains(
             Options(),
             None,
             asker,
-            run_dir=asker.ask(functools.partial(domains.run_directory, root=ROOT)),
+            run_dir=asker.ask(functools.partial(libvirtd.run_directory, root=ROOT)),
             root=ROOT,
             clock=Clock(),
             note=notes.append,

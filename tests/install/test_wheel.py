@@ -61,7 +61,7 @@ def test_every_module_is_in_it_and_nothing_else(wheel):
 
 
 def test_the_kernel_program_is_found(venv):
-    script = "from virt_exitstat.kernel_program import find_program; print(find_program())"
+    script = "from virt_exitstat.kernel.program import find_program; print(find_program())"
     assert run(venv / "bin/python", "-c", script).strip() == str(venv / "share/virt-exitstat/bpf/exitstat.bpf.c")
 
 

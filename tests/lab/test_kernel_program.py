@@ -11,14 +11,14 @@ import pytest
 from fire import compile_fire
 from fire import fire as run_fire
 from kvm_host import programs_loaded
-from virt_exitstat.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.exit_counter import ExitCounter
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.targets import ThreadFilter
+from virt_exitstat.kernel.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.kernel.exit_counter import ExitCounter
+from virt_exitstat.targets.thread_filter import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
 ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from virt_exitstat.asker import Asker
-from virt_exitstat.domains import NoAnswerError
-from virt_exitstat.timing import Clock
+from virt_exitstat.clock import Clock
+from virt_exitstat.domains.asker import Asker
+from virt_exitstat.domains.libvirtd import NoAnswerError
 
 
 class Connection:

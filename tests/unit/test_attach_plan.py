@@ -10,11 +10,11 @@ from watchdog import ends
 
 from btf_writer import OTHER_ORDER, BtfWriter
 from kvm_types import KvmTypes, before_5_16, since_5_16
-from virt_exitstat.attach_plan import AttachPlan, ReasonIn, plan_attachment
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.kernel.attach_plan import AttachPlan, ReasonIn, plan_attachment
 
 DATA = Path(__file__).parent / "data"
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"

@@ -12,7 +12,7 @@ from watchdog import ends
 
 from btf_writer import KINDS, OTHER_ORDER, BtfWriter
 from kvm_types import before_5_16, since_5_16
-from virt_exitstat.btf import FUNC_PROTO, PTR, STRUCT, TYPEDEF, UNION, Btf, BtfError
+from virt_exitstat.kernel.btf import FUNC_PROTO, PTR, STRUCT, TYPEDEF, UNION, Btf, BtfError
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 MODIFIERS = ("TYPEDEF", "VOLATILE", "CONST", "RESTRICT", "TYPE_TAG")

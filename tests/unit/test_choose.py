@@ -5,11 +5,11 @@ import random
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.choose import Choice, Sort, choose
 from virt_exitstat.counts.snapshot import CountSnapshot, Thread
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.report import make_report
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
+from virt_exitstat.reports.choose import Choice, Sort, choose
+from virt_exitstat.reports.report import make_report
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", "uuid-1", 1))
 GUEST02 = Target(200, (VCpu(0, 201),), Domain("guest02", "uuid-2", 2))

@@ -5,9 +5,10 @@ import signal
 
 import pytest
 
-from virt_exitstat.counting import count
-from virt_exitstat.signals import Signals
-from virt_exitstat.timing import Clock, Schedule
+from virt_exitstat.clock import Clock
+from virt_exitstat.run.loop import count
+from virt_exitstat.run.schedule import Schedule
+from virt_exitstat.run.signals import Signals
 
 
 class FakeClock(Clock):

@@ -6,14 +6,14 @@ import libvirt
 import pytest
 from refusals import refuses
 
-from virt_exitstat import domains
+from virt_exitstat.domains import libvirtd
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda connection: domains.run_directory(connection, Path("/")), domains.describe_address]
+    "ask", [lambda connection: libvirtd.run_directory(connection, Path("/")), libvirtd.describe_address]
 )
 def test_a_connection_that_has_broken_off_is_one_of_our_errors(ask):
     connection = libvirt.open("test:///default")
     connection.close()
-    with refuses(domains.NoAnswerError, "cannot ask libvirt for its URI"):
+    with refuses(libvirtd.NoAnswerError, "cannot ask libvirt for its URI"):
         ask(connection)

@@ -10,12 +10,12 @@ import libvirt
 import pytest
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat.asker import Asker
-from virt_exitstat.following import KnownTargets, RunningDomains
-from virt_exitstat.options import Options
-from virt_exitstat.resolve import LeftOut
-from virt_exitstat.targets import Domain, Target, VCpu
-from virt_exitstat.timing import Clock
+from virt_exitstat.arguments.options import Options
+from virt_exitstat.clock import Clock
+from virt_exitstat.domains.asker import Asker
+from virt_exitstat.domains.resolve import LeftOut
+from virt_exitstat.domains.sources import KnownTargets, RunningDomains
+from virt_exitstat.targets.target import Domain, Target, VCpu
 
 
 class SteppedClock(Clock):
@@ -281,12 +281,12 @@ def test_known_targets_get_the_vcpus_they_have_now(two):
 # libvirt's event loop is one for the process and cannot be taken away again: this gets a process of its own.
 EVENTS = """
 import os, select, libvirt
-from virt_exitstat import domains
+from virt_exitstat.domains import libvirtd
 reader, writer = os.pipe()
 for _ in range(2):
-    domains._run_event_loop()
+    libvirtd._run_event_loop()
 connection = libvirt.open("test:///default")
-domains.watch_domains(connection, lambda: os.write(writer, b"x"))
+libvirtd.watch_domains(connection, lambda: os.write(writer, b"x"))
 assert not select.select([reader], [], [], 0)[0]
 connection.lookupByName("test").destroy()
 assert select.select([reader], [], [], 600)[0]

@@ -10,8 +10,8 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.foreign import importing
-from virt_exitstat.packages import Need
+from virt_exitstat.host.foreign import importing
+from virt_exitstat.host.packages import Need
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -76,10 +76,10 @@ def test_few_descriptors_are_not_the_packages_fault(package):
 
 
 DOORS = {
-    "bcc": "from virt_exitstat.exit_counter import _import_bcc as door",
-    "libvirt": "from virt_exitstat.domains import _import_libvirt as door",
-    "tabulate": "from virt_exitstat.render import import_tabulate as door",
-    "rich": "from virt_exitstat.live_paint import import_rich as door",
+    "bcc": "from virt_exitstat.kernel.exit_counter import _import_bcc as door",
+    "libvirt": "from virt_exitstat.domains.libvirtd import _import_libvirt as door",
+    "tabulate": "from virt_exitstat.formats.table import import_tabulate as door",
+    "rich": "from virt_exitstat.live.paint import import_rich as door",
 }
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 from refusals import refuses
 
-from virt_exitstat.host_files import AbsentFileError, HostFileError, explain_file, is_there, list_names, read_text
+from virt_exitstat.host.files import AbsentFileError, HostFileError, explain_file, is_there, list_names, read_text
 
 
 def spoil(path, how):

@@ -6,7 +6,7 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.host_files import AbsentFileError, HostFileError
+from virt_exitstat.host.files import AbsentFileError, HostFileError
 from virt_exitstat.isa.host import host_isa, read_event_format
 from virt_exitstat.isa.svm import SVM
 

@@ -14,7 +14,7 @@ from virt_exitstat.isa.known import ISAS, find_isa
 
 LIB = Path(__file__).resolve().parents[2] / "lib"
 WING = LIB / "virt_exitstat/isa"
-SCHEMA = LIB / "virt_exitstat/report.schema.json"
+SCHEMA = LIB / "virt_exitstat/formats/report.schema.json"
 
 
 def makes_an_isa(module):
@@ -53,7 +53,7 @@ def test_another_architecture_is_refused(cpuinfo):
 
 
 def test_all_of_the_wing_but_host_reads_nothing():
-    """What reads a file goes through host_files, here as everywhere."""
+    """What reads a file goes through host.files, here as everywhere."""
     modules = [f"virt_exitstat.isa.{module.stem}" for module in WING.glob("[a-z]*.py") if module.stem != "host"]
     code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = subprocess.run(
@@ -62,4 +62,4 @@ def test_all_of_the_wing_but_host_reads_nothing():
     ours = {name for name in loaded if name.startswith("virt_exitstat")}
     assert set(modules) < ours
     outside = {name for name in ours if not name.startswith("virt_exitstat.isa")}
-    assert outside == {"virt_exitstat", "virt_exitstat.errors", "virt_exitstat.terminal"}
+    assert outside == {"virt_exitstat", "virt_exitstat.errors", "virt_exitstat.text"}

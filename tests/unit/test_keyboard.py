@@ -2,7 +2,7 @@
 
 import pytest
 
-from virt_exitstat.keyboard import Press, read_presses
+from virt_exitstat.live.keyboard import Press, read_presses
 
 
 @pytest.mark.parametrize(

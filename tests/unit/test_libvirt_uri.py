@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from virt_exitstat.domains.uri import check_uri, choose_uri, is_alias
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.libvirt_uri import DEFAULT_URI, check_uri, choose_uri, is_alias
+from virt_exitstat.targets.selection import DEFAULT_URI
 
 #: What URIs are made of, and what trips those who take them apart.
 PIECES = [

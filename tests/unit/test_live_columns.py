@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from virt_exitstat.live_columns import (
+from virt_exitstat.live.cells import (
     GAP,
     Cell,
     draw_bar,

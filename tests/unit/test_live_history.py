@@ -1,7 +1,7 @@
 """live_history: what is remembered from report to report."""
 
 from made_up_reports import domain, report
-from virt_exitstat.live_history import INTERVALS, History, Key
+from virt_exitstat.live.history import INTERVALS, History, Key
 
 GUEST01 = domain("guest01", 100, vcpus=2)
 

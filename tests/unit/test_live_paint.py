@@ -4,10 +4,10 @@ import pyte
 import pytest
 
 from made_up_reports import domain, report
-from virt_exitstat.keyboard import Press
-from virt_exitstat.live_columns import Cell, Line, Look
-from virt_exitstat.live_paint import paint_lines
-from virt_exitstat.live_view import LiveView
+from virt_exitstat.live.cells import Cell, Line, Look
+from virt_exitstat.live.keyboard import Press
+from virt_exitstat.live.paint import paint_lines
+from virt_exitstat.live.view import LiveView
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,9 @@
 import pytest
 
 from made_up_reports import domain, report
-from virt_exitstat.keyboard import Press
-from virt_exitstat.live_columns import Look
-from virt_exitstat.live_view import LiveView, Sort
+from virt_exitstat.live.cells import Look
+from virt_exitstat.live.keyboard import Press
+from virt_exitstat.live.view import LiveView, Sort
 
 FEW = {101: {"HLT": 10, "MSR": 5}, 102: {"HLT": 20}, 201: {"CPUID": 100}}
 TWO = [domain("guest01", 100, vcpus=2), domain("guest02", 200)]

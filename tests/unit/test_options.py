@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from virt_exitstat.choose import Choice, Sort
-from virt_exitstat.command_line import parse_options
+from virt_exitstat.arguments.options import Candidates, Options, OutputFormat
+from virt_exitstat.arguments.parser import parse_options
+from virt_exitstat.arguments.values import guess_duration
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
-from virt_exitstat.option_values import guess_duration
-from virt_exitstat.options import Candidates, Options, OutputFormat
+from virt_exitstat.reports.choose import Choice, Sort
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 

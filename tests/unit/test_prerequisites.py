@@ -7,8 +7,8 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.host_files import AbsentFileError
-from virt_exitstat.prerequisites import check_privileges, explain_attach, explain_load
+from virt_exitstat.host.files import AbsentFileError
+from virt_exitstat.kernel.prerequisites import check_privileges, explain_attach, explain_load
 
 SYS_ADMIN, PERFMON, BPF = 1 << 21, 1 << 38, 1 << 39
 ALL = 0x1FFFFFFFFFF

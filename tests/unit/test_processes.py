@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from virt_exitstat import processes
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.targets import PidNamespace
+from virt_exitstat.host import processes
+from virt_exitstat.targets.thread_filter import PidNamespace
 
 
 def add_own_proc(host, *, ids, pid_1_tells=True):
@@ -47,10 +47,12 @@ def test_a_kernel_without_pid_namespaces_has_only_the_first(host):
 
 def in_a_new_namespace(*options):
     """What shown_namespace() says of the real /proc in a new pid namespace."""
-    program = "from pathlib import Path; from virt_exitstat.processes import shown_namespace as s; print(s(Path('/')))"
+    program = (
+        "from pathlib import Path; from virt_exitstat.host.processes import shown_namespace as s; print(s(Path('/')))"
+    )
     return subprocess.run(
         ["unshare", "--pid", "--fork", *options, sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(Path(processes.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(processes.__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,

@@ -14,7 +14,7 @@ PROGRAM = """
 import ctypes, os, resource, sys
 sys.path.insert(0, 'lib')
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.quiet_stderr import quiet_stderr
+from virt_exitstat.host.quiet_stderr import quiet_stderr
 limit, debug, fails = map(int, sys.argv[1:])
 for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):
     if kind == limit:

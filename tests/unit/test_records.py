@@ -7,13 +7,13 @@ import json
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.choose import Choice, choose
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.formats.json_document import render_json
+from virt_exitstat.formats.records import COLUMNS, render_csv, render_wide
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.json_report import render_json
-from virt_exitstat.records import COLUMNS, render_csv, render_wide
-from virt_exitstat.report import make_report
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
+from virt_exitstat.reports.choose import Choice, choose
+from virt_exitstat.reports.report import make_report
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 NAMES = [
     "guest01",

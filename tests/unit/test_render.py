@@ -4,12 +4,12 @@ import pytest
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.formats.table import render_list, render_report
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.render import render_list, render_report
-from virt_exitstat.report import make_report
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
-from virt_exitstat.terminal import escape
+from virt_exitstat.reports.report import make_report
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
+from virt_exitstat.text import escape
 
 UUID = "ed976740-be30-475d-ada2-37b68f7d76ed"
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", UUID, 1))

@@ -7,8 +7,8 @@ import pytest
 
 from made_up_reports import WHEN_AND_WHERE
 from virt_exitstat.counts.snapshot import CountSnapshot, EndedThread, Lost, Thread
-from virt_exitstat.report import make_report
-from virt_exitstat.targets import Domain, Target, Targets, VCpu
+from virt_exitstat.reports.report import make_report
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", "uuid-1", 1))

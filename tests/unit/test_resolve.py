@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat import threads
+from virt_exitstat.arguments.options import Options
+from virt_exitstat.domains import threads
+from virt_exitstat.domains.resolve import LeftOut, resolve
 from virt_exitstat.errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError
-from virt_exitstat.options import Options
-from virt_exitstat.resolve import LeftOut, resolve
-from virt_exitstat.targets import Domain
+from virt_exitstat.targets.target import Domain
 
 
 class Asks:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from virt_exitstat.signals import Signals
-from virt_exitstat.timing import Clock
+from virt_exitstat.clock import Clock
+from virt_exitstat.run.signals import Signals
 
 LIB = Path(__file__).resolve().parents[2] / "lib"
 
@@ -52,7 +52,7 @@ def test_the_same_signal_twice_at_a_time_is_one():
 def test_a_process_that_hangs_is_ended_by_the_second_signal():
     """It writes to a pipe that nobody reads, so it never takes the first."""
     script = (
-        "import os; from virt_exitstat.signals import Signals\nwith Signals():\n  while 1: os.write(1, bytes(1 << 20))"
+        "import os; from virt_exitstat.run import signals\nwith signals.Signals():\n  while 1: os.write(1, bytes(9**6))"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env={"PYTHONPATH": str(LIB)})
     try:

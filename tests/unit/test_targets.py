@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from virt_exitstat.targets import Domain, Target, Targets, ThreadFilter, VCpu, describe_vcpus
+from virt_exitstat.targets.target import Domain, Target, Targets, VCpu, describe_vcpus
+from virt_exitstat.targets.thread_filter import ThreadFilter
 
 GUEST01 = Domain("guest01", "ed976740-be30-475d-ada2-37b68f7d76ed", 1)
 

@@ -10,9 +10,10 @@ import pytest
 from refusals import refuses
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat import processes, threads
+from virt_exitstat.domains import threads
 from virt_exitstat.errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
-from virt_exitstat.targets import Domain, Target, VCpu
+from virt_exitstat.host import processes
+from virt_exitstat.targets.target import Domain, Target, VCpu
 
 DATA = Path(__file__).parent / "data"
 

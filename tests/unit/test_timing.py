@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from virt_exitstat.timing import Clock, Schedule
+from virt_exitstat.clock import Clock
+from virt_exitstat.run.schedule import Schedule
 
 
 def all_due(schedule, *, late_s=0.0):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from virt_exitstat.processes import Watch, start_time
+from virt_exitstat.host.processes import Watch, start_time
 
 HERE = Path("/")
 LIB = str(Path(__file__).resolve().parents[2] / "lib")
@@ -63,7 +63,7 @@ def test_on_a_made_up_host_the_start_time_tells(host):
 def test_more_processes_can_be_watched_than_the_usual_limit_of_descriptors():
     # On a host of a thousand domains; the limit that shells and systemd set is a soft one.
     watch_many = (
-        "from pathlib import Path; from virt_exitstat import cli, processes;"
+        "from pathlib import Path; from virt_exitstat import cli; from virt_exitstat.host import processes;"
         "me = (os.getpid(), processes.start_time(os.getpid(), Path('/')), Path('/'));"
         "cli.run_cli(lambda _: print(len([processes.Watch(*me) for _ in range(300)])) or 0)"
     )

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from ..isa.instruction_set import Isa
-from ..targets import ThreadFilter
+from ..targets.thread_filter import ThreadFilter
 from .origin import Attachment
 from .snapshot import CountSnapshot, Thread
 

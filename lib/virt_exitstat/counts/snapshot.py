@@ -17,7 +17,7 @@ class Thread(NamedTuple):
 class EndedThread(NamedTuple):
     """A thread of a process that has ended: its ids may be another's by now, `started` tells them apart.
 
-    `started` is the process's (targets.Target).
+    `started` is the process's (targets.target.Target).
     """
 
     tgid: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ExitStatError
-from ..host_files import AbsentFileError, is_there, read_text
+from ..host.files import AbsentFileError, is_there, read_text
 from .instruction_set import Isa
 from .kernel_names import name_reasons
 from .known import find_isa

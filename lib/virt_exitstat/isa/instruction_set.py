@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import UsageError
-from ..terminal import escape
+from ..text import escape
 from .reasons import ReasonTable
 
 

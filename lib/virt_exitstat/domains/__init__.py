@@ -1,0 +1,1 @@
+"""Where a domain becomes threads: libvirt asked, its records read, checked against /proc."""

@@ -1,0 +1,173 @@
+"""What is to be counted, asked again while it is counted: domains and processes come and go, vCPUs are plugged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from ..arguments.options import Options
+from ..clock import Clock
+from ..errors import ExitStatError, NotKvmError
+from ..host import processes
+from ..targets.target import Domain, Target
+from . import libvirtd, threads
+from .asker import Answer, Asker
+from .resolve import LeftOut, restrict_target
+
+#: A domain that starts may be listed without a record for as long, in seconds.
+_STARTING_S = 5
+#: When an answer that is not there is worth a word, in seconds. libvirt takes one or two to start most domains.
+_SILENT_S = 3
+
+
+class TargetSource(Protocol):
+    """What says which targets there are now. Raises nothing: what cannot be found out stays as it was known."""
+
+    def fileno(self) -> int:
+        """Readable when targets may have come or gone; -1 when it cannot tell."""
+
+    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
+        """The targets there are now; `known` are those there were."""
+
+
+class KnownTargets:
+    """Targets that stay the same, with the vCPUs they have now."""
+
+    def __init__(self, run_dir: Path | None, root: Path) -> None:
+        self._run_dir, self._root = run_dir, root
+
+    def fileno(self) -> int:
+        """Never readable."""
+        return -1
+
+    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
+        """Those that still run."""
+        return tuple(
+            replace(target, vcpus=threads.current_vcpus(target, self._run_dir, self._root) or target.vcpus)
+            for target in known
+            if processes.is_running(target.pid, self._root)
+        )
+
+
+class EveryProcess:
+    """Every KVM process of the host."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def fileno(self) -> int:
+        """Never readable."""
+        return -1
+
+    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:  # noqa: ARG002  (whoever it was)
+        """Whatever runs now."""
+        return threads.kvm_processes(self._root)
+
+
+class RunningDomains:
+    """The domains that the command line names, or all, whenever they run.
+
+    Libvirt is asked beside the caller: what it has not answered shortly is found when it has, and until then the
+    targets are those that are known. `named` are the domains that are wanted, None for all; `note` and `left_out` take
+    what the user should know.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        named: Iterable[Domain] | None,
+        asker: Asker,
+        *,
+        run_dir: Path,
+        root: Path,
+        clock: Clock,
+        note: Callable[[str], None],
+        left_out: LeftOut,
+    ) -> None:
+        self._asker, self._note, self._left_out = asker, note, left_out
+        self._run_dir, self._root, self._clock = run_dir, root, clock
+        self._vcpus = options.vcpus
+        self._named = None if named is None else frozenset(named)
+        # A domain that was named by its name may be defined anew and is another one to libvirt.
+        self._names = {domain.name for domain in self._named or () if domain.name in options.domains}
+        self._emulated: set[Domain] = set()
+        self._unresolved_since: dict[Domain, float] = {}
+        self._answer: Answer[tuple[Domain, ...]] | None = None
+        self._asked_s = 0.0
+        self._is_outdated = self._is_silent = False
+
+    def fileno(self) -> int:
+        """Readable when libvirt has told that a domain came or went, or has answered at last."""
+        return self._asker.fileno()
+
+    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
+        """The domains that run now, each with its process and vCPUs of now."""
+        running = self._list()
+        if running is None:
+            return KnownTargets(self._run_dir, self._root).find(known)
+        found = (self._resolve(domain) for domain in running if self._is_wanted(domain))
+        return tuple(target for target in found if target)
+
+    def _is_wanted(self, domain: Domain) -> bool:
+        if self._named is None or domain.name in self._names:
+            return True
+        return any(domain.uuid == named.uuid for named in self._named)
+
+    def _resolve(self, domain: Domain) -> Target | None:
+        if domain in self._emulated:
+            return None
+        try:
+            target = threads.resolve_domain(domain, self._run_dir, self._root)
+        except NotKvmError as error:
+            self._emulated.add(domain)
+            self._left_out.say(domain, f"left out: {error}")
+            return None
+        except ExitStatError as error:
+            # Most often it is just starting or ending, and libvirt's record is not written yet or gone.
+            now_s = self._clock.monotonic_s()
+            if now_s - self._unresolved_since.setdefault(domain, now_s) > _STARTING_S:
+                self._left_out.say(domain, f"left out: {error}")
+            return None
+        self._unresolved_since.pop(domain, None)
+        self._left_out.forget(domain)
+        return restrict_target(target, self._vcpus) if self._vcpus is not None else target
+
+    def _list(self) -> tuple[Domain, ...] | None:
+        """The running domains; None when libvirt does not answer, or not yet."""
+        self._asker.hush()
+        if self._answer is None:
+            self._answer = self._ask()
+            is_there = self._answer.wait(self._clock.grace_s)
+        else:
+            # One question at a time, however many events come: what they tell of is asked when it is answered.
+            is_there = self._answer.wait(0)
+            self._is_outdated = self._is_outdated or not is_there
+        if not is_there:
+            if self._clock.monotonic_s() - self._asked_s > _SILENT_S:
+                self._say_silent(f"libvirt has not answered for {_SILENT_S} s")
+            return None
+        answer, self._answer = self._answer, None
+        if self._is_outdated:
+            self._is_outdated = False
+            self._answer = self._ask()
+            self._answer.wait(0)
+        try:
+            running = answer.get()
+        except ExitStatError as error:
+            self._say_silent(str(error))
+            return None
+        if self._is_silent:
+            self._note("libvirt answers again")
+        self._is_silent = False
+        return running
+
+    def _ask(self) -> Answer[tuple[Domain, ...]]:
+        self._asked_s = self._clock.monotonic_s()
+        return self._asker.begin(libvirtd.running_domains)
+
+    def _say_silent(self, why: str) -> None:
+        if not self._is_silent:
+            self._note(f"{why}; counting goes on with the domains that are known")
+        self._is_silent = True

@@ -1,0 +1,227 @@
+"""Domain -> QEMU pid -> vCPU threads, from libvirt's records and from /proc.
+
+libvirt's API tells neither pids nor thread ids; its record on this host does, and is rewritten when vCPUs are plugged.
+What it says is checked against /proc before it is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
+from ..host import processes
+from ..host.files import identify
+from ..targets.target import Domain, Target, VCpu
+from ..text import escape
+from .status_files import REWRITE, Record, read_record
+
+# What QEMU names its vCPU threads (accel/kvm/kvm-accel-ops.c: "CPU %d/KVM") when asked for names, as libvirt does.
+_VCPU_THREAD = re.compile(r"CPU (\d+)/(KVM|TCG)")
+
+# libvirt's daemons that run QEMU, and the sockets that they listen on for those who only read.
+_DAEMONS = {"libvirtd": "libvirt-sock-ro", "virtqemud": "virtqemud-sock-ro"}
+
+
+def resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
+    """The QEMU process and vCPU threads of a running domain.
+
+    `run_dir` holds libvirt's records (`domains.run_directory`); `/proc` lies below `root`. Raises StaleRecordError when
+    the record and /proc disagree, NotKvmError for a domain that QEMU emulates, ExitStatError when there is no record.
+    """
+    try:
+        return _resolve_domain(domain, run_dir, root)
+    except StaleRecordError:
+        # A vCPU that is plugged just now is in /proc and in the record at different times.
+        return _resolve_domain(domain, run_dir, root)
+
+
+def resolve_process(pid: int, root: Path) -> Target:
+    """A KVM process that libvirt need not know; vCPUs are told by the names of its threads."""
+    if not processes.is_kvm_process(pid, root):
+        if not processes.is_running(pid, root):
+            processes.check_not_hidden(root)
+            raise NotFoundError(f"no process with pid {pid}", "'virt-exitstat --list' shows the domains' pids")
+        raise NotKvmError(
+            f"process {pid} ({escape(processes.process_name(pid, root))}) is not a KVM process",
+            "'virt-exitstat --list' shows the domains' pids",
+        )
+    owner = _process_of_thread(pid, root)
+    if owner != pid:
+        raise NotFoundError(f"{pid} is a thread of process {owner}", f"give '--tid {pid}', or '--pid {owner}'")
+    return _target(pid, _vcpus_by_thread_name(pid, root), root)
+
+
+def resolve_threads(tids: Iterable[int], root: Path) -> tuple[Target, ...]:
+    """The processes that the threads belong to, each restricted to the threads given."""
+    wanted: dict[int, set[int]] = {}
+    for tid in tids:
+        wanted.setdefault(_process_of_thread(tid, root), set()).add(tid)
+    return tuple(_restrict(resolve_process(pid, root), chosen) for pid, chosen in sorted(wanted.items()))
+
+
+def kvm_processes(root: Path, note: Callable[[str], None] = lambda _text: None) -> tuple[Target, ...]:
+    """Every process of this host that has a KVM virtual machine open; `note` is told of each that cannot be counted."""
+    found = []
+    for pid in find_kvm_processes(root):
+        try:
+            found.append(_target(pid, _vcpus_by_thread_name(pid, root), root))
+        except ExitStatError as error:
+            note(f"left out: {error}")
+    return tuple(found)
+
+
+def find_kvm_processes(root: Path) -> tuple[int, ...]:
+    """The pids of KVM processes. One that we may not look into (a sandbox, another user's) is one if its threads say
+    so.
+    """
+    found = []
+    for pid in processes.process_ids(root):
+        try:
+            wanted = processes.is_kvm_process(pid, root)
+        except ExitStatError:
+            wanted = bool(_vcpus_by_thread_name(pid, root))
+        if wanted:
+            found.append(pid)
+    return tuple(found)
+
+
+def current_vcpus(target: Target, run_dir: Path | None, root: Path) -> tuple[VCpu, ...]:
+    """The target's vCPU threads as they are now; none when it has ended."""
+    try:
+        if target.domain and run_dir:
+            now = resolve_domain(target.domain, run_dir, root)
+        else:
+            now = resolve_process(target.pid, root)
+    except ExitStatError:
+        return ()
+    return now.vcpus if now.process == target.process else ()
+
+
+def _restrict(target: Target, tids: Iterable[int]) -> Target:
+    chosen = frozenset(tids)
+    return replace(target, vcpus=tuple(vcpu for vcpu in target.vcpus if vcpu.tid in chosen), tids=chosen)
+
+
+def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
+    record = read_record(domain, run_dir)
+    if record is None:
+        raise ExitStatError(
+            f"libvirt has no record of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
+            _where_records_are(run_dir, root),
+        )
+    pid, vcpus = _find_process(record, domain, root)
+    return replace(_target(pid, vcpus, root), domain=domain)
+
+
+def _find_process(record: Record, domain: Domain, root: Path) -> tuple[int, tuple[VCpu, ...]]:
+    """The process that runs the domain and the domain's vCPU threads, by the ids that /proc shows."""
+    uuid = domain.uuid.encode()
+    found = _find_as_recorded(record, uuid, root) or _find_in_namespace(record, uuid, root)
+    if found:
+        return found
+    arguments = processes.arguments(record.pid, root)
+    if arguments is None:
+        processes.check_not_hidden(root)
+        raise StaleRecordError(f"{record.path} is stale: no process {record.pid}", REWRITE)
+    if uuid not in arguments:
+        raise StaleRecordError(
+            f"{record.path} is stale: process {record.pid} does not run domain '{escape(domain.name)}'", REWRITE
+        )
+    gone = [vcpu for vcpu in record.vcpus or () if not processes.is_running(record.pid, root, tid=vcpu.tid)]
+    which = f"thread {gone[0].tid} of vCPU {gone[0].number} is" if gone else "vCPU threads are"
+    raise StaleRecordError(f"{record.path} is stale: {which} not in process {record.pid}", REWRITE)
+
+
+def _find_as_recorded(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """The recorded process, or a descendant of it: of an <emulator> that is a script without `exec`, libvirt records
+    the shell, and the vCPU threads are its child's.
+    """
+    if uuid not in (processes.arguments(record.pid, root) or ()):
+        return None
+    if record.vcpus is None:
+        # A compromised QEMU can rename its threads, so their names come second.
+        for pid in (record.pid, *_emulators_below(record.pid, uuid, root)):
+            vcpus = _vcpus_by_thread_name(pid, root)
+            if vcpus:
+                return pid, vcpus
+        return record.pid, ()
+    if _has_threads(record.pid, record.vcpus, root):
+        return record.pid, record.vcpus
+    emulators = _emulators_below(record.pid, uuid, root)
+    return next(((pid, record.vcpus) for pid in emulators if _has_threads(pid, record.vcpus, root)), None)
+
+
+def _has_threads(pid: int, vcpus: Iterable[VCpu], root: Path) -> bool:
+    return all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in vcpus)
+
+
+def _find_in_namespace(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """A container's domain, seen from outside: the recorded ids are those of a pid namespace below the one shown."""
+    found = []
+    for pid in _running_domain(uuid, root):
+        ids = {tid: processes.ids_in_namespaces(tid, root) for tid in processes.thread_ids(pid, root)}
+        for level in range(1, len(ids.get(pid, ()))):
+            tid_of = {known[level]: tid for tid, known in ids.items() if len(known) > level}
+            if record.vcpus and all(vcpu.tid in tid_of for vcpu in record.vcpus):
+                found.append((pid, tuple(VCpu(vcpu.number, tid_of[vcpu.tid]) for vcpu in record.vcpus)))
+            elif not record.vcpus and ids[pid][level] == record.pid:
+                found.append((pid, _vcpus_by_thread_name(pid, root) if record.vcpus is None else ()))
+    return found[0] if len(found) == 1 else None
+
+
+def _emulators_below(wrapper: int, uuid: bytes, root: Path) -> tuple[int, ...]:
+    """Its descendants that run the domain and have vCPU threads."""
+    return tuple(
+        pid
+        for pid in _running_domain(uuid, root)
+        if pid != wrapper and wrapper in processes.ancestors(pid, root) and _vcpus_by_thread_name(pid, root)
+    )
+
+
+def _running_domain(uuid: bytes, root: Path) -> tuple[int, ...]:
+    """Every process that has the domain's UUID as an argument."""
+    return tuple(pid for pid in processes.process_ids(root) if uuid in (processes.arguments(pid, root) or ()))
+
+
+def _target(pid: int, vcpus: tuple[VCpu, ...], root: Path) -> Target:
+    if len(processes.ids_in_namespaces(pid, root)) > 1 and processes.shown_namespace(root):
+        # The kernel tells a thread's ids in its own pid namespace or in the first one, in none between.
+        raise ExitStatError(
+            f"process {pid} is in a pid namespace below this one, where the kernel does not tell its ids",
+            "run virt-exitstat in that namespace ('nsenter -t PID -p -m'), or on the host itself",
+        )
+    return Target(pid=pid, vcpus=vcpus, started=processes.start_time(pid, root))
+
+
+def _where_records_are(run_dir: Path, root: Path) -> str:
+    # A daemon that sees the directories we see has just not written the record.
+    ours = {identify(run_dir), identify(root / "run/libvirt/qemu")}
+    for pid in processes.process_ids(root):
+        socket = _DAEMONS.get(processes.process_name(pid, root))
+        theirs = identify(root / "proc" / str(pid) / "root/run/libvirt/qemu") if socket else None
+        if theirs and theirs not in ours:
+            return (
+                f"a daemon runs in a container: -c 'qemu+unix:///system?socket=/proc/{pid}/root/run/libvirt/{socket}'"
+            )
+    return "it is kept where libvirt's daemon runs, for as long as the domain does; 'virsh list' shows what runs"
+
+
+def _vcpus_by_thread_name(pid: int, root: Path) -> tuple[VCpu, ...]:
+    vcpus = []
+    for tid in processes.thread_ids(pid, root):
+        # The whole name must match: `CPU 1` is not `CPU 10`.
+        named = _VCPU_THREAD.fullmatch(processes.thread_name(pid, tid, root))
+        if named:
+            vcpus.append(VCpu(number=int(named.group(1)), tid=tid))
+    return tuple(sorted(vcpus))
+
+
+def _process_of_thread(tid: int, root: Path) -> int:
+    owner = processes.owner_of(tid, root)
+    if owner is None:
+        processes.check_not_hidden(root)
+        raise NotFoundError(f"no thread with tid {tid}", "'virt-exitstat --list' shows the vCPUs' tids")
+    return owner

@@ -1,0 +1,1 @@
+"""How a report is written: to text, a format a file."""

@@ -1,0 +1,1 @@
+"""What this host gives: files, processes, packages, streams. Doors to it, and nothing about KVM."""

@@ -1,0 +1,1 @@
+"""Where exits are counted: the kernel program chosen, loaded, attached and read."""

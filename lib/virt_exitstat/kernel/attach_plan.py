@@ -1,0 +1,157 @@
+"""How to attach on this kernel, and where the exit reason lies. The door to the kernel's description of itself."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..counts.origin import Attachment
+from ..errors import ExitStatError
+from ..host.files import AbsentFileError, HostFileError, is_there, read_bytes
+from ..isa.host import host_isa, read_event_format
+from ..isa.instruction_set import Isa, ReasonPlace
+from .btf import STRUCT, TYPEDEF, Btf, BtfError
+
+
+class ReasonIn(enum.IntEnum):
+    """Where the kernel program finds the reason. The values are its macro REASON_IN."""
+
+    #: In the regular tracepoint's record, at offsets[0].
+    RECORD = 0
+    #: It is the raw tracepoint's first argument.
+    ARGUMENT = 1
+    #: In the structure around the vCPU, the raw tracepoint's first argument: at offsets[0].
+    VCPU = 2
+    #: In a structure that the one around the vCPU points to: the pointer is at offsets[0], the reason at offsets[1].
+    VCPU_POINTER = 3
+
+
+@dataclass(frozen=True)
+class AttachPlan:
+    """One way to attach. `offsets` are bytes; `why` says what speaks for it, for --debug."""
+
+    reason_in: ReasonIn
+    offsets: tuple[int, ...]
+    why: str
+
+    @property
+    def attachment(self) -> Attachment:
+        """Raw or regular tracepoint."""
+        return Attachment.TRACEPOINT if self.reason_in is ReasonIn.RECORD else Attachment.RAW
+
+
+@dataclass(frozen=True)
+class AttachPlans:
+    """The ways to attach on this kernel, the cheapest first, each tried when the one before it is refused.
+
+    `isa` has the running kernel's own names of reasons too. `not_raw` says why no raw way is among `plans`; it is empty
+    when one is.
+    """
+
+    isa: Isa
+    plans: tuple[AttachPlan, ...]
+    not_raw: str
+
+
+def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachPlans:
+    """Find out how to count exits on the kernel whose `/proc` and `/sys` lie below `root`.
+
+    Raises ExitStatError when this host cannot be counted on (not x86 with VMX or SVM, KVM not loaded, tracefs not
+    mounted or not readable) or not in the wanted way.
+    """
+    isa = host_isa(root)
+    text = read_event_format(isa, root)
+    raw, not_raw = (None, "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
+    plans = [raw] if raw else []
+    if wanted is Attachment.RAW and not raw:
+        raise ExitStatError(
+            f"the raw tracepoint cannot be used on this kernel: {not_raw}", "leave --attach out, or --attach tracepoint"
+        )
+    if wanted is not Attachment.RAW:
+        plans.append(_plan_tracepoint(text))
+    return AttachPlans(isa=isa, plans=tuple(plans), not_raw=not_raw)
+
+
+def _plan_tracepoint(text: str) -> AttachPlan:
+    found = re.search(r"\bexit_reason;\s*offset:(\d+);\s*size:4;", text)
+    if not found:
+        raise ExitStatError(
+            "this kernel's kvm:kvm_exit has no field exit_reason of 4 bytes",
+            "please report this with the kernel's version and its events/kvm/kvm_exit/format",
+        )
+    return AttachPlan(ReasonIn.RECORD, (int(found.group(1)),), "the tracepoint's format")
+
+
+def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
+    """The raw way, if it is proven, else None and why it is not."""
+    try:
+        vmlinux = _read_btf(root, "vmlinux")
+        kvm = _module_btf(root, "kvm", vmlinux)
+        vendor = _module_btf(root, isa.module, vmlinux)
+        if not kvm:
+            # Before Linux 5.11 modules had no BTF, and before 5.16 the reason was an argument. Whether it is one is
+            # told by attaching: the program reads a third argument, which the kernel refuses where there are two.
+            return AttachPlan(ReasonIn.ARGUMENT, (), "KVM has no BTF; this attaches only where it is right"), ""
+        # `void *__data` and the arguments. Since Linux commit 0a62a0319abb (v5.16) these are (vcpu, isa); before,
+        # (exit_reason, vcpu, isa).
+        parameters = kvm.parameters(kvm.pointee(kvm.find("btf_trace_kvm_exit", TYPEDEF)))
+        if parameters == 3 and vendor:
+            return _plan_vcpu(isa.place, vendor), ""
+        if parameters == 3:
+            return None, "the reason is no argument, and the vendor's module has no BTF"
+        if parameters == 4:
+            return AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument"), ""
+        return None, f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
+    except (BtfError, HostFileError) as error:
+        return None, f"BTF: {error}"
+
+
+def _plan_vcpu(place: ReasonPlace, vendor: Btf) -> AttachPlan:
+    """The plan to read the reason where the ISA's vendor keeps it. Raises BtfError when it is not there."""
+    outer = vendor.find(place.struct, STRUCT)
+    vcpu, _ = vendor.member(outer, "vcpu")
+    if not place.pointer:
+        path, offset = _find_reason(place, vendor, outer)
+        return AttachPlan(ReasonIn.VCPU, (offset - vcpu,), f"BTF: {place.struct}.{path} at {offset}")
+    pointer, pointer_type = vendor.member(outer, place.pointer)
+    path, offset = _find_reason(place, vendor, vendor.pointee(pointer_type))
+    why = f"BTF: {place.struct}.{place.pointer} at {pointer}, {path} at {offset}"
+    return AttachPlan(ReasonIn.VCPU_POINTER, (pointer - vcpu, offset), why)
+
+
+def _find_reason(place: ReasonPlace, vendor: Btf, holder: int) -> tuple[str, int]:
+    """The path to the reason in the structure `holder`, and its offset there."""
+    # Where no path exists, the error is that of the last one.
+    path = next((path for path in place.paths if _has_member(vendor, holder, path)), place.paths[-1])
+    offset, reason_type = vendor.member(holder, path)
+    size = vendor.size(reason_type)
+    if size not in place.sizes:
+        raise BtfError(f"{path} is {size} bytes wide, not {' or '.join(map(str, place.sizes))}")
+    return path, offset
+
+
+def _has_member(btf: Btf, holder: int, path: str) -> bool:
+    try:
+        btf.member(holder, path)
+    except BtfError:
+        return False
+    return True
+
+
+def _module_btf(root: Path, module: str, vmlinux: Btf | None) -> Btf | None:
+    """The module's types, the kernel's own when the module is built in, None when there are none."""
+    if vmlinux is None:
+        return None
+    # What was loaded as a module has a state; what is built in has parameters at most.
+    if is_there(root / "sys/module" / module / "initstate"):
+        return _read_btf(root, module, vmlinux)
+    return vmlinux
+
+
+def _read_btf(root: Path, name: str, base: Btf | None = None) -> Btf | None:
+    try:
+        return Btf(read_bytes(root / "sys/kernel/btf" / name), base)
+    except AbsentFileError:
+        return None

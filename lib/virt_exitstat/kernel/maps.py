@@ -1,0 +1,165 @@
+"""The kernel program's maps, read and kept: whose row it is, that thread's counts, and who is wanted."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import time
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
+from ..errors import ExitStatError
+from ..host.files import fdinfo
+from ..isa.reasons import ReasonTable
+from ..targets.thread_filter import ThreadFilter
+
+_MAPS = (b"rows", b"cache", b"row_of", b"free_rows", b"unslotted", b"lost")
+
+
+class CountMaps:
+    """The maps of a loaded bpf/exitstat.bpf.c, with room for `threads` threads; `bpf` is bcc's, which has them by name.
+
+    bpf/exitstat.bpf.c says of each map who writes and who reads it.
+    """
+
+    def __init__(self, bpf: Any, table: ReasonTable, threads: int, thread_filter: ThreadFilter) -> None:
+        self._bpf, self._threads = bpf, threads
+        self._filter = ThreadFilter()
+        self._gone: dict[AnyThread, Counts[int]] = {}
+        self._clear_again = False
+        for row in range(threads):
+            bpf[b"free_rows"].push(ctypes.c_uint32(row))
+        if thread_filter.changes:
+            self._want(thread_filter.keys(), ())
+        self._filter = thread_filter
+        self._rows = _CountRows(bpf[b"rows"].map_fd, threads, table)
+
+    def release(self) -> None:
+        """Let the mapped memory go; nothing can be read any more."""
+        self._rows.release()
+
+    def snapshot(self, recursion_misses: int) -> CountSnapshot:
+        """Read all counts. May be called while attached: each counter is one word that only its thread writes."""
+        now = time.monotonic()
+        counts = {thread: Counts(gone) for thread, gone in self._gone.items()}
+        for identity, row in self._rows.taken():
+            counts.setdefault(_thread_of(identity), Counts()).update(self._rows.read(row))
+        for key, count in self._bpf[b"unslotted"].items():
+            counts.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+        no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
+        return CountSnapshot(now, counts, Lost(no_row, no_reason, recursion_misses))
+
+    def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
+        """Keep the counts of threads that are gone and give their rows to new threads.
+
+        Looks at the threads only when half of the rows are taken. Each CPU's cache is cleared before a row is read for
+        the last time: from then on a thread that comes with the same identity misses and gets a row of its own.
+        """
+        if self._clear_again:
+            self._clear_again = False
+            self._clear_cache()
+        taken = self._rows.taken()
+        if len(taken) * 2 >= self._threads:
+            self._take_back([(identity, row) for identity, row in taken if is_gone(_thread_of(identity))])
+
+    def end(self, tgid: int, started: int) -> None:
+        """Keep the counts of a process that has ended as those of EndedThreads, and give its rows to new threads."""
+        self._take_back([(identity, row) for identity, row in self._rows.taken() if _thread_of(identity).tgid == tgid])
+        unslotted = self._bpf[b"unslotted"]
+        for key, count in unslotted.items():
+            if _thread_of(key.identity).tgid == tgid:
+                self._gone.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+                del unslotted[key]
+        for thread in [thread for thread in self._gone if isinstance(thread, Thread) and thread.tgid == tgid]:
+            self._gone[EndedThread(*thread, started)] = self._gone.pop(thread)
+
+    def follow(self, thread_filter: ThreadFilter) -> None:
+        """Count other threads from now on; those that are no longer wanted keep their counts.
+
+        Whoever the old filter skipped is cached as skipped, so each CPU's cache is cleared behind the change, and once
+        more at the next housekeeping: a miss that was under way may have cached what the old filter said.
+        """
+        before, after = self._filter.keys(), thread_filter.keys()
+        self._filter = thread_filter
+        if before != after:
+            self._want(after - before, before - after)
+            self._clear_cache()
+            self._clear_again = True
+
+    def memory_bytes(self) -> int:
+        """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
+        return sum(fdinfo(self._bpf[name].map_fd, "memlock") for name in _MAPS)
+
+    def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
+        wanted = self._bpf[b"wanted"]
+        for key in fewer:
+            del wanted[ctypes.c_uint64(key)]
+        try:
+            for key in more:
+                wanted[ctypes.c_uint64(key)] = ctypes.c_uint32(1)
+        except Exception:  # bcc raises nothing more special when a map is full
+            raise ExitStatError(
+                f"more domains and vCPUs are to be counted than there is room for ({self._threads})",
+                "raise --max-vcpus",
+            ) from None
+
+    def _take_back(self, gone: list[tuple[int, int]]) -> None:
+        # Keep the counts of (identity, row) of threads that are gone.
+        if not gone:
+            return
+        row_of = self._bpf[b"row_of"]
+        # Its keys are ids of the first pid namespace, which those in the rows need not be.
+        key_of = {row.value: key for key, row in row_of.items()}
+        for _, row in gone:
+            del row_of[key_of[row]]
+        self._clear_cache()
+        for identity, row in gone:
+            self._gone.setdefault(_thread_of(identity), Counts()).update(self._rows.read(row))
+            self._rows.clear(row)
+            self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+
+    def _clear_cache(self) -> None:
+        cache = self._bpf[b"cache"]
+        cache[ctypes.c_uint32(0)] = cache.Leaf()
+
+
+class _CountRows:
+    """The map `rows` of bpf/exitstat.bpf.c: `threads` rows, each the thread's identity and a word for each slot.
+
+    May be read while the program runs: each counter is one word that only its thread writes.
+    """
+
+    def __init__(self, map_fd: int, threads: int, table: ReasonTable) -> None:
+        self._table = table
+        self._row_words = 1 + table.slots
+        self._used = threads * self._row_words
+        size = -(-8 * self._used // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._words = memoryview(mmap.mmap(map_fd, size, mmap.MAP_SHARED)).cast("Q")
+
+    def release(self) -> None:
+        """Let the memory go; nothing can be read any more."""
+        self._words.release()
+
+    def taken(self) -> list[tuple[int, int]]:
+        """(identity, row) of each row that belongs to a thread."""
+        identities = self._words[: self._used : self._row_words].tolist()
+        return [(identity, row) for row, identity in enumerate(identities) if identity]
+
+    def read(self, row: int) -> dict[int, int]:
+        """{raw reason: exits} of a row."""
+        start = row * self._row_words + 1
+        counts = self._words[start : start + self._table.slots].tolist()
+        return {self._table.reason_of(slot): count for slot, count in enumerate(counts) if count}
+
+    def clear(self, row: int) -> None:
+        """Make it nobody's row, with zeros. It must not be in use."""
+        start = row * self._row_words
+        self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
+
+
+def _thread_of(identity: int) -> Thread:
+    """The thread that an identity of the kernel program means."""
+    # The layout of `identity` in bpf/exitstat.bpf.c: tid 22 bits, tgid 22 bits, 20 bits for the row.
+    return Thread(tgid=identity >> 20 & 0x3FFFFF, tid=identity >> 42)

@@ -1,0 +1,1 @@
+"""The live view: a screen like top's."""

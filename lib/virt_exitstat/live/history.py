@@ -1,0 +1,116 @@
+"""What the live view remembers: counts since the start and the last rates, per domain, vCPU and reason."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..reports.report import Report, Table, TargetReport
+from ..targets.target import describe_vcpus
+
+#: Intervals that are remembered; no column for them is wider.
+INTERVALS = 60
+
+
+class Key(NamedTuple):
+    """Who a record is of: a process, or one of its vCPUs by number, or one of its threads that has no number."""
+
+    pid: int
+    vcpu: int | None = None
+    tid: int | None = None
+
+    @property
+    def process(self) -> Key:
+        """The key of the whole domain."""
+        return Key(self.pid)
+
+
+@dataclass
+class Series:
+    """One line's exits: counted since the start, and per second in each of the last intervals, the newest last."""
+
+    count: int = 0
+    # Four bytes a value: a host may have thousands of vCPUs with a dozen reasons each.
+    rates: array[float] = field(default_factory=lambda: array("f"))
+
+    @property
+    def rate(self) -> float:
+        """Exits per second in the newest interval."""
+        return self.rates[-1]
+
+    def append(self, count: int, rate: float) -> None:
+        """One more interval."""
+        self.count += count
+        self.rates.append(rate)
+        del self.rates[:-INTERVALS]
+
+
+@dataclass
+class Record:
+    """All that is known of one domain or vCPU. `label` is foreign text; `vcpus` are libvirt's numbers."""
+
+    key: Key
+    label: str
+    vcpus: tuple[int, ...]
+    total: Series = field(default_factory=Series)
+    reasons: dict[str, Series] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """What orders a domain's vCPUs, and domains of one name."""
+        return self.key.pid, -1 if self.key.vcpu is None else self.key.vcpu, self.key.tid or 0
+
+    @property
+    def description(self) -> str:
+        """`guest01: vCPUs 0-3`, `guest01: vCPU 2`, `guest01: thread 4242/4250`."""
+        thread = f"thread {self.key.pid}/{self.key.tid}"
+        return f"{self.label}: {thread if self.key.tid else describe_vcpus(self.vcpus)}"
+
+    def append(self, table: Table) -> None:
+        """One more interval, for every reason that was ever seen."""
+        self.total.append(table.total, table.total_per_second)
+        rows = {row.reason_name: row for row in table.rows}
+        for name in {**self.reasons, **rows}:
+            row = rows.get(name)
+            self.reasons.setdefault(name, Series()).append(row.count if row else 0, row.per_second if row else 0.0)
+
+
+@dataclass
+class History:
+    """Every domain and vCPU of the newest report. `lost` are the exits since the start that belong to nobody."""
+
+    records: dict[Key, Record] = field(default_factory=dict)
+    lost: int = 0
+
+    def add(self, report: Report) -> None:
+        """Take one interval in. A domain that has ended, or is no longer reported, is forgotten."""
+        self.lost += sum(report.lost)
+        former, self.records = self.records, {}
+        for target in report.targets:
+            if target.ended:
+                continue
+            for key, vcpus, table in _parts(target):
+                record = former.get(key) or Record(key, target.target.label, vcpus)
+                record.label, record.vcpus = target.target.label, vcpus
+                record.append(table)
+                self.records[key] = record
+
+    def domains(self) -> list[Record]:
+        """The domains, all vCPUs as one."""
+        return [record for key, record in self.records.items() if key == key.process]
+
+    def vcpus(self) -> list[Record]:
+        """The vCPUs, and the threads that could not be named."""
+        return [record for key, record in self.records.items() if key != key.process]
+
+
+def _parts(target: TargetReport) -> Iterator[tuple[Key, tuple[int, ...], Table]]:
+    pid = target.target.pid
+    yield Key(pid), target.vcpus, target.table
+    for one in target.per_vcpu:
+        if one.vcpu is None:
+            yield Key(pid, None, one.thread.tid), (), one.table
+        else:
+            yield Key(pid, one.vcpu), (one.vcpu,), one.table

@@ -1,0 +1,234 @@
+"""The live view without a terminal: reports and key presses in, the screen's lines out."""
+
+from __future__ import annotations
+
+import copy
+import enum
+from collections.abc import Sequence
+
+from ..reports.report import Report
+from ..text import escape
+from .cells import (
+    Cell,
+    Columns,
+    Line,
+    Look,
+    draw_bar,
+    draw_history,
+    fit_columns,
+    fit_line,
+    format_count,
+    format_rate,
+    format_seconds,
+    format_share,
+    make_line,
+    show_range,
+)
+from .history import History, Key, Record, Series
+from .keyboard import Press
+
+#: Below this height, the lines that only set things apart are left out.
+_ROOMY = 16
+
+
+class Sort(enum.Enum):
+    """What tables are sorted by: exits per second now, exits since the start, or name."""
+
+    RATE = "rate"
+    COUNT = "count"
+    NAME = "name"
+
+
+class LiveView:
+    """What is shown: a list of domains (or of vCPUs), and the reasons of the selected one.
+
+    The selection follows the domain, not the row. `encoding` is the terminal's; `blocks` says whether it shows block
+    characters.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        interval_s: float,
+        *,
+        per_vcpu: bool = False,
+        sort: Sort = Sort.RATE,
+        encoding: str = "utf-8",
+        blocks: bool = True,
+    ) -> None:
+        self._host = host
+        self._interval_s = interval_s
+        self._per_vcpu = per_vcpu
+        self._sort = sort
+        self._encoding = encoding
+        self._blocks = blocks
+        self._counted = self._shown = History()
+        self._time = self._newest_time = ""
+        self._paused = False
+        self._selected = Key(0)
+        self._label = ""
+        self._row = 0
+        self._first_row = 0
+        self._page = 1
+
+    def add(self, report: Report, time: str) -> None:
+        """Take one interval in, and the time of day when it ended. A paused screen does not change, counts go on."""
+        self._counted.add(report)
+        self._newest_time = time
+        if not self._paused:
+            self._time = time
+
+    def press(self, press: Press) -> None:
+        """Do what the key says."""
+        if press is Press.SORT:
+            order = list(Sort)
+            self._sort = order[(order.index(self._sort) + 1) % len(order)]
+        elif press is Press.PER_VCPU:
+            self._per_vcpu = not self._per_vcpu
+        elif press is Press.PAUSE:
+            self._paused = not self._paused
+            self._shown = copy.deepcopy(self._counted) if self._paused else self._counted
+            self._time = self._newest_time
+        elif records := self._sorted():
+            steps = {Press.UP: -1, Press.DOWN: 1, Press.PAGE_UP: -self._page, Press.PAGE_DOWN: self._page}
+            ends = {Press.FIRST: 0, Press.LAST: len(records) - 1}
+            row = ends.get(press, self._find_selected(records) + steps.get(press, 0))
+            self._select(records, min(max(row, 0), len(records) - 1))
+
+    def screen(self, width: int, height: int) -> tuple[Line, ...]:
+        """The lines, exactly `height` of them; cells beyond `width` are the painter's to cut."""
+        columns = fit_columns(width)
+        records = self._sorted()
+        apart = 2 if height >= _ROOMY else 0
+        room = max(height - 4 - apart, 2)
+        reasons = []
+        if records:
+            self._select(records, self._find_selected(records))
+            reasons = self._sorted_reasons(records[self._row])
+        # The list gives way to reasons, down to a third of the room; to the most that any domain has, so that nothing
+        # jumps when another one is selected.
+        most = max((len(record.reasons) for record in records), default=0)
+        self._page = min(max(len(records), 1), max(room // 3, room - max(most, 1), 1), room - 1)
+        self._first_row = max(min(self._first_row, self._row, len(records) - self._page), self._row - self._page + 1, 0)
+
+        lines = [self._title(width), *self._list(records, columns)]
+        if records:
+            if apart:
+                lines += [Line(), Line((Cell(self._text(records[self._row].description), Look.TITLE, width),))]
+            lines += self._reasons(reasons, records[self._row].total.rate, columns, room - self._page)
+        lines = lines[: height - 1]
+        return (*lines, *[Line()] * (height - 1 - len(lines)), self._keys(width))[:height]
+
+    def _sorted(self) -> list[Record]:
+        records = self._shown.vcpus() if self._per_vcpu else self._shown.domains()
+        return sorted(records, key=lambda record: (*self._rank(record.total), record.label, *record.place))
+
+    def _sorted_reasons(self, record: Record) -> list[tuple[str, Series]]:
+        return sorted(record.reasons.items(), key=lambda item: (*self._rank(item[1]), item[0]))
+
+    def _rank(self, series: Series) -> tuple[float, ...]:
+        return {Sort.RATE: (-series.rate, -series.count), Sort.COUNT: (-series.count,), Sort.NAME: ()}[self._sort]
+
+    def _find_selected(self, records: Sequence[Record]) -> int:
+        """The selected one's row; else that of its domain, of a domain of that name (it was started again), or what
+        stands where it stood."""
+        of_key = [row for row, record in enumerate(records) if record.key == self._selected]
+        of_process = [row for row, record in enumerate(records) if record.key.pid == self._selected.pid]
+        of_label = [row for row, record in enumerate(records) if record.label == self._label]
+        return (of_key or of_process or of_label or [min(self._row, len(records) - 1)])[0]
+
+    def _select(self, records: Sequence[Record], row: int) -> None:
+        self._row, self._selected, self._label = row, records[row].key, records[row].label
+
+    def _title(self, width: int) -> Line:
+        shown = self._shown.domains()
+        total = format_rate(sum(record.total.rate for record in shown), 12)
+        return fit_line(
+            [
+                (Cell("virt-exitstat", Look.TITLE), 2),
+                (Cell(self._text(self._host)), 1),
+                *[(Cell(self._time), 4)] * bool(self._time),
+                (Cell(f"every {format_seconds(self._interval_s)}"), 3),
+                *[(Cell(f"{total} exits/s", Look.TITLE), 5)] * bool(self._time),
+                *[(Cell(f"lost {self._shown.lost}", Look.ALARM), 7)] * bool(self._shown.lost),
+                *[(Cell("PAUSED", Look.ALARM), 6)] * self._paused,
+            ],
+            width,
+        )
+
+    def _list(self, records: Sequence[Record], columns: Columns) -> list[Line]:
+        total = sum(record.total.rate for record in records)
+        last_row = self._first_row + self._page
+        name = "domain" + show_range(self._first_row, last_row, len(records))
+        heading = [
+            self._heading(name, Sort.NAME, columns.name),
+            Cell("vCPU" if self._per_vcpu else "vCPUs", Look.HEADING, columns.vcpus, right=True),
+            *self._headings(columns),
+        ]
+        lines = [make_line(heading)]
+        for row, record in list(enumerate(records))[self._first_row : last_row]:
+            vcpus = str(record.key.vcpu) if self._per_vcpu else str(len(record.vcpus))
+            label = record.label
+            if self._per_vcpu and record.key.vcpu is None:
+                vcpus, label = "-", f"tid {record.key.tid}, {label}"
+            cells = [
+                Cell(self._text(label), width=columns.name),
+                Cell(vcpus, width=columns.vcpus, right=True),
+                *self._figures(record.total, total, columns),
+            ]
+            lines.append(make_line(cells, selected=row == self._row))
+        if not records:
+            first = f"the first figures come after {format_seconds(self._interval_s)}"
+            lines.append(Line((Cell("no running domain" if self._time else first),)))
+        return lines
+
+    def _reasons(self, reasons: Sequence[tuple[str, Series]], total: float, columns: Columns, room: int) -> list[Line]:
+        width = columns.name_and_vcpus
+        name = "reason" + show_range(0, room, len(reasons))
+        return [
+            make_line([self._heading(name, Sort.NAME, width), *self._headings(columns)]),
+            *(
+                make_line([Cell(self._text(name), width=width), *self._figures(series, total, columns)])
+                for name, series in reasons[:room]
+            ),
+        ]
+
+    def _heading(self, text: str, sort: Sort | None, width: int) -> Cell:
+        look = Look.SORTED if sort is self._sort else Look.HEADING
+        return Cell(text, look, width, right=sort is not Sort.NAME)
+
+    def _headings(self, columns: Columns) -> list[Cell]:
+        history = f"last {format_seconds(columns.history * self._interval_s)}"
+        return [
+            self._heading("count", Sort.COUNT, columns.count),
+            self._heading("exits/s", Sort.RATE, columns.rate),
+            self._heading("share", None, columns.share),
+            self._heading("", None, columns.bar),
+            self._heading(history if len(history) <= columns.history else "history", None, columns.history),
+        ]
+
+    def _figures(self, series: Series, total: float, columns: Columns) -> list[Cell]:
+        share = series.rate / total if total else 0.0
+        return [
+            Cell(format_count(series.count, columns.count), width=columns.count, right=True),
+            Cell(format_rate(series.rate, columns.rate), width=columns.rate, right=True),
+            Cell(format_share(share), width=columns.share, right=True),
+            Cell(draw_bar(share, columns.bar, blocks=self._blocks), Look.BAR, columns.bar),
+            Cell(draw_history(series.rates, columns.history, blocks=self._blocks), Look.HISTORY, columns.history),
+        ]
+
+    def _keys(self, width: int) -> Line:
+        return fit_line(
+            [
+                (Cell("q quit", Look.KEY), 5),
+                (Cell(f"d {'domains' if self._per_vcpu else 'vCPUs'}", Look.KEY), 4),
+                (Cell(f"s sort: {self._sort.value}", Look.KEY), 3),
+                (Cell("p resume" if self._paused else "p pause", Look.KEY), 2),
+                (Cell("↑↓ select" if self._blocks else "up/down select", Look.KEY), 1),
+            ],
+            width,
+        )
+
+    def _text(self, foreign: str) -> str:
+        """Foreign text as this terminal can show it."""
+        return escape(foreign).encode(self._encoding, "backslashreplace").decode(self._encoding)

@@ -1,0 +1,1 @@
+"""Where a report is made: counts to rows, the rows that are wanted."""

@@ -1,0 +1,1 @@
+"""A run from its start to its end: reports at their times, signals, and where text goes."""

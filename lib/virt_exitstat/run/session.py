@@ -1,0 +1,131 @@
+"""One run of counting: what is counted now, and a report of what was counted since the last one. Prints nothing."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ..clock import Clock
+from ..counts.counter import Counter
+from ..counts.origin import Provenance
+from ..counts.snapshot import CountSnapshot
+from ..domains.sources import TargetSource
+from ..host import processes
+from ..host.processes import Watch
+from ..reports.report import Report, make_report
+from ..targets.target import Target, Targets
+
+
+class Session:
+    """Counts `targets`, and what `source` says has come since, until the counter is detached.
+
+    A target is counted and shown until its process is gone: the report of the interval in which it ended is its last.
+    `follows` says that the counter can be told of other threads.
+    """
+
+    def __init__(
+        self, counting: Counter, targets: Targets, source: TargetSource, *, clock: Clock, root: Path, follows: bool
+    ) -> None:
+        self._counting, self._source, self._clock, self._root, self._follows = counting, source, clock, root, follows
+        self._targets = targets
+        self._before = CountSnapshot(0.0, {})
+        # By their process (Target.process): what is there now, what the next report shows, and who of these has ended.
+        self._now: dict[tuple[int, int], Target] = {}
+        self._shown: dict[tuple[int, int], Target] = {}
+        self._ended: frozenset[tuple[int, int]] = frozenset()
+        self._watches: dict[tuple[int, int], Watch] = {}
+        self._ready = select.epoll()
+        if source.fileno() >= 0:
+            self._ready.register(source.fileno(), select.EPOLLIN)
+        self._show(targets.targets)
+
+    def start(self) -> None:
+        """Attach; the first report counts from here on."""
+        self._counting.attach()
+        self._before = self._counting.snapshot()
+
+    def fileno(self) -> int:
+        """Readable when refresh() is worth a call before the next report."""
+        return self._ready.fileno()
+
+    def refresh(self) -> None:
+        """Find out what is to be counted now, and have it counted."""
+        self._end_what_ended()
+        alive = {process: target for process, target in self._shown.items() if process not in self._ended}
+        # What libvirt no longer lists, or cannot resolve at the moment, counts as long as its process is there.
+        found = {target.process: target for target in self._source.find(alive.values())}
+        self._show({**alive, **found}.values())
+        if self._follows:
+            wanted = replace(self._targets, targets=tuple(self._now.values()))
+            self._counting.follow(wanted.thread_filter(changes=True))
+
+    def report(self, *, last: bool = False) -> Report:
+        """What was counted since the last report, or since the start; with `last`, counting ends.
+
+        A target has ended when its process was gone before the counts were read: nothing of it can be missing.
+        """
+        self._end_what_ended()
+        snapshot, time, ended = self._counting.snapshot(), self._clock.utc(), self._ended
+        delta, self._before = snapshot.since(self._before), snapshot
+        if last:
+            self._counting.detach()
+        self.refresh()
+        late = self._ended - ended
+        if last:
+            # Nothing is counted any more, so it makes no difference when they ended.
+            for process in late:
+                delta = delta.ended(*process)
+            ended, late = self._ended, frozenset()
+        # What has ended since the counts were read may have lost its pid to another process already.
+        hidden = {pid for pid, _ in late}
+        shown = tuple(target for process, target in self._shown.items() if process in late or target.pid not in hidden)
+        report = make_report(
+            replace(self._targets, targets=shown),
+            delta,
+            self._counting.reason_name,
+            ended,
+            time=time,
+            provenance=Provenance(
+                os.uname().nodename, os.uname().release, self._counting.isa, self._counting.attachment
+            ),
+        )
+        for process in ended:
+            self._shown.pop(process, None)
+            self._watches.pop(process).close()
+        self._ended -= ended
+        self._shown = {process: self._now.get(process, target) for process, target in self._shown.items()}
+        if not last:
+            self.keep_house()
+        return report
+
+    def keep_house(self) -> None:
+        """Have the counter make room. To be called every few seconds while reports are further apart."""
+        self._end_what_ended()
+        self._counting.free_rows(lambda thread: not processes.is_running(thread.tgid, self._root, tid=thread.tid))
+
+    def _show(self, targets: Iterable[Target]) -> None:
+        self._now = {target.process: target for target in targets}
+        self._shown = {**self._shown, **{process: self._merge(target) for process, target in self._now.items()}}
+        for process in self._now.keys() - self._watches.keys():
+            watch = self._watches[process] = Watch(*process, self._root)
+            if watch.fileno() >= 0:
+                self._ready.register(watch.fileno(), select.EPOLLIN)
+
+    def _end_what_ended(self) -> None:
+        for process in self._watches.keys() - self._ended:
+            watch = self._watches[process]
+            if watch.has_ended():
+                watch.close()
+                self._ended |= {process}
+                # At once, for a process that takes the same pid is counted by the same ids.
+                self._counting.end(*process)
+                self._before = self._before.ended(*process)
+
+    def _merge(self, target: Target) -> Target:
+        """The target with the vCPUs and threads that it had since the last report, those unplugged meanwhile too."""
+        before = self._shown.get(target.process, target)
+        tids = None if target.tids is None or before.tids is None else target.tids | before.tids
+        return replace(target, vcpus=tuple(sorted({*before.vcpus, *target.vcpus})), tids=tids)

@@ -1,0 +1,138 @@
+"""Where reports go: to standard output or appended to a file, in the format that is wanted, each at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from ..arguments.options import Options, OutputFormat
+from ..errors import ExitStatError
+from ..formats.json_document import render_json
+from ..formats.records import render_csv, render_wide
+from ..formats.table import render_report
+from ..host.streams import write_stream
+from ..reports.choose import Choice, choose
+from ..reports.report import Report
+from ..text import escape
+
+
+class Sink(Protocol):
+    """What text is written to. Errors of the file or pipe behind it are met in write(), not later."""
+
+    def is_empty(self) -> bool:
+        """Whether nothing stands there yet."""
+
+    def write(self, text: str) -> None:
+        """Write it all, now. Raises ExitStatError, or BrokenPipeError when nobody reads any more."""
+
+
+class StandardOutput:
+    """This process's standard output."""
+
+    def __init__(self) -> None:
+        self._written = False
+
+    def is_empty(self) -> bool:
+        """Whether nothing has been written yet."""
+        return not self._written
+
+    def write(self, text: str) -> None:
+        """Print it."""
+        self._written = True
+        try:
+            write_stream(sys.stdout, text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise ExitStatError(
+                f"cannot write to standard output: {error.strerror}", "make room, or write elsewhere"
+            ) from None
+
+
+class LogFile:
+    """A file that is appended to. Raises ExitStatError when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self.reopen()
+
+    def __enter__(self) -> LogFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def reopen(self) -> None:
+        """Open what has that name now, as is needed after logrotate has moved the file away."""
+        self._close()
+        try:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._explain("open", error, "its directory must exist and be writable") from None
+
+    def is_empty(self) -> bool:
+        """Whether the file is empty, by whomever."""
+        return os.fstat(self._fd).st_size == 0
+
+    def write(self, text: str) -> None:
+        """Append it."""
+        left = text.encode(errors="backslashreplace")
+        try:
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError as error:
+            raise self._explain("write to", error, "make room, or give --log another file") from None
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = -1
+
+    def _explain(self, what: str, error: OSError, hint: str) -> ExitStatError:
+        return ExitStatError(f"cannot {what} {escape(str(self._path))}: {error.strerror}", hint)
+
+
+class Output:
+    """Writes reports to a sink the way the options say."""
+
+    def __init__(self, options: Options, choice: Choice, sink: Sink) -> None:
+        self._options, self._choice, self._sink = options, choice, sink
+
+    def write(self, report: Report) -> None:
+        """Write what is chosen of one report, flushed."""
+        renderers: dict[OutputFormat, Callable[[Report], str]] = {
+            OutputFormat.TABLE: self._table,
+            OutputFormat.WIDE: self._wide,
+            OutputFormat.JSON: lambda report: render_json(report, one_line=self._repeats) + "\n",
+            # The header stands once in a stream, and once in a file that several runs append to.
+            OutputFormat.CSV: lambda report: render_csv(report, header=self._options.header and self._sink.is_empty()),
+        }
+        text = renderers[self._options.output](choose(report, self._choice))
+        if text:
+            self._sink.write(text)
+
+    @property
+    def _repeats(self) -> bool:
+        return self._options.interval_s is not None
+
+    def _table(self, report: Report) -> str:
+        text = render_report(
+            report, per_vcpu=self._options.per_vcpu, header=self._options.header, timestamp=self._repeats
+        )
+        return self._apart(text)
+
+    def _wide(self, report: Report) -> str:
+        return self._apart(render_wide(report, header=self._options.header))
+
+    def _apart(self, text: str) -> str:
+        # Reports for the eye stand an empty line apart.
+        return text and ("" if self._sink.is_empty() else "\n") + text + "\n"

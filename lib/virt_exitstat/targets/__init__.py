@@ -1,0 +1,1 @@
+"""What is to be counted, as values that know no door."""
