@@ -68,7 +68,7 @@ def test_the_kernel_program_is_found(venv):
 def test_a_venv_of_its_own_is_told_how_to_see_bcc(wheel, tmp_path):
     run("/usr/bin/python3", "-m", "venv", tmp_path)
     run(tmp_path / "bin/pip", "install", "--disable-pip-version-check", "--no-index", "--no-deps", wheel)
-    script = "from virt_exitstat import exit_counter; exit_counter._import_bcc()"
+    script = "from virt_exitstat.kernel import exit_counter; exit_counter._import_bcc()"
     done = subprocess.run([tmp_path / "bin/python", "-c", script], capture_output=True, text=True, check=False)
     assert "finds no BPF compiler collection" in done.stderr
     listed = subprocess.run([tmp_path / "bin/virt-exitstat", "--list"], capture_output=True, text=True, check=False)
