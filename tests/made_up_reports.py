@@ -4,8 +4,9 @@ from datetime import datetime, timezone
 
 from virt_exitstat.counts.origin import Attachment, Provenance
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.reports.report import make_report
+from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 #: What each says of its time and place.
@@ -13,6 +14,22 @@ WHEN_AND_WHERE = {
     "time": datetime(2026, 11, 22, 19, 53, 1, 250_000, tzinfo=timezone.utc),
     "provenance": Provenance("host1", "6.1.0", VMX, Attachment.RAW),
 }
+
+
+def tallies(exits):
+    """{whatever: exits} as {whatever: tally}."""
+    return {reason: Tally(exits=count) for reason, count in exits.items()}
+
+
+def snapshot(time_s, exits, lost=Lost(), gone=None):  # noqa: B008  (a NamedTuple is immutable)
+    """A CountSnapshot of {thread: {reason: exits}}."""
+    counts, last = ({thread: tallies(of) for thread, of in some.items()} for some in (exits, gone or {}))
+    return CountSnapshot(time_s, counts, lost, last)
+
+
+def exits_of(snapshot):
+    """The {thread: {reason: exits}} of one."""
+    return {thread: {reason: one.exits for reason, one in of.items()} for thread, of in snapshot.counts.items()}
 
 
 def domain(name, pid, vcpus=1):
@@ -23,7 +40,7 @@ def domain(name, pid, vcpus=1):
 def report(targets, exits=None, *, seconds=1.0, lost=(), ended=()):
     """`exits` is {tid: {reason name: count}}; a tid belongs to the process in whose hundred it lies."""
     counts = {Thread(tid // 100 * 100, tid): reasons for tid, reasons in (exits or {}).items()}
-    delta = CountSnapshot(seconds, counts, Lost(*lost))
+    delta = snapshot(seconds, counts, Lost(*lost))
     for process in ended:
         delta = delta.ended(*process)
     return make_report(Targets(tuple(targets)), delta, str, ended, **WHEN_AND_WHERE)

@@ -18,6 +18,7 @@ from .arguments.options import Options
 from .arguments.parser import TextWanted, parse_options
 from .clock import Clock
 from .commands.complete import find_candidates
+from .commands.listing import render_list
 from .counts.counter import Counter
 from .domains import libvirtd
 from .domains.asker import Asker
@@ -25,7 +26,9 @@ from .domains.resolve import LeftOut, resolve
 from .domains.sources import EveryProcess, KnownTargets, RunningDomains, TargetSource
 from .domains.uri import choose_uri
 from .errors import ExitStatError, ExitStatus
-from .formats.table import import_tabulate, render_list
+from .formats.aligned import import_tabulate, lay_out
+from .formats.format import Style
+from .formats.known import FORMATS
 from .host.files import explain_refusal
 from .host.streams import drop_unwritten, open_missing_streams, say
 from .isa.host import host_isa
@@ -33,10 +36,11 @@ from .kernel.attach_plan import plan_attachment
 from .kernel.exit_counter import ExitCounter
 from .kernel.prerequisites import raise_descriptor_limit
 from .run.loop import count
+from .run.output import Output
 from .run.schedule import Schedule
 from .run.session import Session
 from .run.signals import Signals
-from .run.sinks import LogFile, Output, StandardOutput
+from .run.sinks import LogFile, StandardOutput
 from .targets.target import Target, Targets, describe_vcpus
 from .targets.thread_filter import ThreadFilter
 from .text import escape
@@ -120,7 +124,7 @@ def _run(
     resolved = resolve(options, asker, run_dir, root, note=_note, left_out=left_out)
     targets = resolved.targets
     if options.list:
-        StandardOutput().write(render_list(targets, header=options.header) + "\n")
+        StandardOutput().write(lay_out(render_list(targets, header=options.header)) + "\n")
         return resolved.status
 
     import_tabulate()
@@ -147,7 +151,8 @@ def _run(
         )
     with contextlib.ExitStack() as files:
         log = files.enter_context(LogFile(options.log)) if options.log else None
-        output = Output(options, choice, log or StandardOutput())
+        style = Style(lay_out, options.per_vcpu, options.header, repeats=options.interval_s is not None)
+        output = Output(FORMATS[options.output], style, choice, log or StandardOutput())
         with make_counter(targets.thread_filter(changes=follows)) as counting:
             session = Session(counting, targets, source, clock=clock, root=root, follows=follows)
             if options.live:
@@ -166,7 +171,6 @@ def _run(
 
 def _run_live(session: Session, options: Options) -> None:
     from .live.loop import run_live
-    from .live.view import Sort
 
     interval_s = options.interval_s or 1
     run_live(
@@ -174,7 +178,7 @@ def _run_live(session: Session, options: Options) -> None:
         interval_s,
         duration_s=min(options.duration_s or math.inf, (options.count or math.inf) * interval_s),
         per_vcpu=options.per_vcpu,
-        sort=Sort(options.choice.sort.value),
+        sort=options.choice.sort,
     )
 
 

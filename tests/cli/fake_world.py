@@ -11,10 +11,11 @@ from pathlib import Path
 import libvirt
 
 from fake_host import FakeHost
+from made_up_reports import snapshot
 from virt_exitstat import cli, errors
 from virt_exitstat.clock import Clock
 from virt_exitstat.counts.origin import Attachment
-from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.isa.host import host_isa
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.targets.target import Domain
@@ -65,10 +66,10 @@ class SetCounter:
     def snapshot(self):
         time_s, self._time_s = self._time_s, self._time_s + 10.25
         if time_s == 5.0:
-            return CountSnapshot(time_s, {})
+            return snapshot(time_s, {})
         self._world.before_reading()
         wanted = {thread: counts for thread, counts in self._world.counts.items() if is_wanted(self._filter, thread)}
-        return CountSnapshot(time_s, wanted, self._world.lost)
+        return snapshot(time_s, wanted, self._world.lost)
 
     def follow(self, thread_filter):
         assert self._filter.changes, "told of other threads, though its first filter did not say that it changes"
@@ -88,7 +89,8 @@ class TimedCounter(SetCounter):
 
     def __init__(self, world, thread_filter):
         super().__init__(world, thread_filter)
-        self._clock, self._counted, self._time_s = world.clock, {}, None
+        self._clock, self._time_s = world.clock, None
+        self._counted, self._gone = {}, {}
         world.count_until_now = self._count
 
     def attach(self):
@@ -100,7 +102,8 @@ class TimedCounter(SetCounter):
 
     def end(self, tgid, started):
         self._count()
-        self._counted = dict(CountSnapshot(0.0, self._counted).ended(tgid, started).counts)
+        for thread in [thread for thread in self._counted if thread.tgid == tgid]:
+            self._gone[EndedThread(*thread, started)] = self._counted.pop(thread)
 
     def follow(self, thread_filter):
         self._count()
@@ -108,9 +111,8 @@ class TimedCounter(SetCounter):
 
     def snapshot(self):
         self._count()
-        return CountSnapshot(
-            self._time_s, {thread: dict(counts) for thread, counts in self._counted.items()}, self._world.lost
-        )
+        gone, self._gone = self._gone, {}
+        return snapshot(self._time_s, self._counted, self._world.lost, gone)
 
     def _count(self):
         if self._world.attached:

@@ -11,6 +11,7 @@ import pytest
 from fire import compile_fire
 from fire import fire as run_fire
 from kvm_host import programs_loaded
+from made_up_reports import exits_of, snapshot
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
@@ -21,6 +22,7 @@ from virt_exitstat.kernel.exit_counter import ExitCounter
 from virt_exitstat.targets.thread_filter import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
+BEFORE = snapshot(0, {})
 ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 
 
@@ -51,55 +53,55 @@ def counter():
 def test_a_million_events_of_8_threads_on_2_cpus_are_all_counted(counter, fire):
     one = counter()
     pid, tids = fire(one, 8, 125_000, 0x72, 0x78, 0x7B, 0x7C, 0x60)
-    snapshot = one.snapshot()
+    read = one.snapshot()
     each = dict.fromkeys((0x72, 0x78, 0x7B, 0x7C, 0x60), 25_000)
-    assert snapshot.counts == {Thread(pid, tid): each for tid in tids}
-    assert snapshot.lost == Lost()
+    assert exits_of(read) == {Thread(pid, tid): each for tid in tids}
+    assert read.lost == Lost()
 
 
 def test_threads_that_migrate_between_cpus_lose_nothing(counter, fire):
     one = counter()
     pid, tids = fire(one, 4, 6_400, 0x72, cpus=os.cpu_count())
-    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 6_400} for tid in tids}
+    assert counted(one) == {Thread(pid, tid): {0x72: 6_400} for tid in tids}
 
 
 def test_threads_that_share_a_cpu_and_always_miss_lose_nothing(counter, fire):
     one = counter()
     pid, tids = fire(one, 4, 5_000, 0x78, cpus=1)
-    assert one.snapshot().counts == {Thread(pid, tid): {0x78: 5_000} for tid in tids}
+    assert counted(one) == {Thread(pid, tid): {0x78: 5_000} for tid in tids}
 
 
 def test_more_threads_than_rows_are_lost_to_the_last_exit(counter, fire):
     one = counter(max_vcpus=3)
     pid, tids = fire(one, 5, 1_000, 0x72)
-    snapshot = one.snapshot()
-    assert len(snapshot.counts) == 3 and set(snapshot.counts) < {Thread(pid, tid) for tid in tids}
-    assert all(counts == {0x72: 1_000} for counts in snapshot.counts.values())
-    assert snapshot.lost == Lost(no_row=2_000)
+    read = one.snapshot()
+    assert len(read.counts) == 3 and set(read.counts) < {Thread(pid, tid) for tid in tids}
+    assert all(counts == {0x72: 1_000} for counts in exits_of(read).values())
+    assert read.lost == Lost(no_row=2_000)
 
 
 def test_unknown_reasons_are_counted_under_their_number(counter, fire):
     one = counter(SVM)
     pid, (tid,) = fire(one, 1, 900, 0x72, 0x123456, 0x80000018)
-    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 300, 0x123456: 300, 0x80000018: 300}}
+    assert counted(one) == {Thread(pid, tid): {0x72: 300, 0x123456: 300, 0x80000018: 300}}
 
 
 def test_more_unknown_reasons_than_there_is_room_for_are_lost_not_forgotten(counter, fire):
     one = counter(SVM)
     fire(one, 1, 400, *range(0x10000, 0x10000 + 400))
-    snapshot = one.snapshot()
-    (counts,) = snapshot.counts.values()
-    assert sum(counts.values()) + snapshot.lost.no_reason == 400
-    assert snapshot.lost.no_reason >= 400 - 256
+    read = one.snapshot()
+    (counts,) = exits_of(read).values()
+    assert sum(counts.values()) + read.lost.no_reason == 400
+    assert read.lost.no_reason >= 400 - 256
 
 
 @pytest.mark.parametrize("reason_in", [ReasonIn.VCPU, ReasonIn.VCPU_POINTER])
 def test_a_reason_that_cannot_be_read_is_lost_not_taken_for_another(counter, fire, reason_in):
     one = counter(plan=AttachPlan(reason_in, (64, 112), "the vCPU is at address 0"))
     fire(one, 2, 500, 0)
-    snapshot = one.snapshot()
-    assert all(not counts for counts in snapshot.counts.values())
-    assert snapshot.lost == Lost(no_reason=1_000)
+    read = one.snapshot()
+    assert all(not counts for counts in read.counts.values())
+    assert read.lost == Lost(no_reason=1_000)
 
 
 def test_an_attachment_that_the_kernel_refuses_falls_back_with_a_note(capfd):
@@ -128,7 +130,7 @@ def test_when_no_way_is_left_the_refusal_is_told_and_nothing_stays():
 def test_flags_of_a_vmx_reason_do_not_hide_it(counter, fire):
     one = counter(VMX)
     pid, (tid,) = fire(one, 1, 500, 33, 33 | 1 << 31, 33 | 1 << 26, 33 | 1 << 27, 33 | 1 << 28)
-    assert one.snapshot().counts == {Thread(pid, tid): {33: 500}}
+    assert counted(one) == {Thread(pid, tid): {33: 500}}
 
 
 @pytest.mark.parametrize("isa", [VMX, SVM], ids=["vmx", "svm"])
@@ -136,22 +138,27 @@ def test_every_slot_counts_its_own_reason(counter, fire, isa):
     one = counter(isa)
     reasons = [isa.reasons.reason_of(slot) for slot in range(isa.reasons.slots)]
     pid, (tid,) = fire(one, 1, 3 * len(reasons), *reasons)
-    assert one.snapshot().counts == {Thread(pid, tid): dict.fromkeys(reasons, 3)}
+    assert counted(one) == {Thread(pid, tid): dict.fromkeys(reasons, 3)}
 
 
 def test_invalid_is_invalid_in_32_and_64_bits(counter, fire):
     one = counter(SVM)
     pid, (tid,) = fire(one, 1, 10, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
-    assert one.snapshot().counts == {Thread(pid, tid): {0xFFFFFFFF: 10}}
+    assert counted(one) == {Thread(pid, tid): {0xFFFFFFFF: 10}}
 
 
 def test_a_filter_with_512_tids_lets_just_those_through(counter, fire):
     tids = frozenset((os.getpid(), tid) for tid in range(1_000_000, 1_000_511)) | {(os.getpid(), os.getpid())}
     wanted = counter(thread_filter=ThreadFilter(threads=tids))
     fire(wanted, 2, 100, 0x72)
-    assert wanted.snapshot().counts == {}
+    assert counted(wanted) == {}
     run_here(wanted, 0x72)
-    assert wanted.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+    assert counted(wanted) == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+
+
+def counted(counter):
+    """{thread: {reason: exits}} of one snapshot, with what it tells for the last time."""
+    return exits_of(counter.snapshot().since(BEFORE))
 
 
 def run_here(counter, reason):
@@ -168,7 +175,7 @@ def test_a_filtered_process_is_not_counted_and_another_is(counter, fire):
     fire(one, 2, 1_000, 0x72, cpus=1)
     run_here(one, 0x78)
     fire(one, 2, 1_000, 0x72, cpus=1)
-    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x78: 1}}
+    assert counted(one) == {Thread(os.getpid(), os.getpid()): {0x78: 1}}
 
 
 def test_a_reused_tid_of_another_process_inherits_nothing(counter, fire):
@@ -184,7 +191,7 @@ def test_a_reused_tid_of_another_process_inherits_nothing(counter, fire):
             break
     assert other_pid != pid and tid in other_tids
     others = {Thread(other_pid, other): {0x78: 500} for other in other_tids}
-    assert one.snapshot().counts == {Thread(pid, tid): {0x72: 1_000}, **others}
+    assert counted(one) == {Thread(pid, tid): {0x72: 1_000}, **others}
 
 
 def test_rows_of_threads_that_are_gone_serve_again_and_keep_their_counts(counter, fire):
@@ -194,8 +201,8 @@ def test_rows_of_threads_that_are_gone_serve_again_and_keep_their_counts(counter
         pid, tids = fire(one, 3, 100, 0x72, 0x123456)
         expected.update({Thread(pid, tid): {0x72: 50, 0x123456: 50} for tid in tids})
         one.free_rows(lambda thread: not Path(f"/proc/{thread.tgid}/task/{thread.tid}").exists())
-    snapshot = one.snapshot()
-    assert (snapshot.counts, snapshot.lost) == (expected, Lost())
+    read = one.snapshot()
+    assert (exits_of(read.since(BEFORE)), read.lost) == (expected, Lost())
 
 
 def test_an_ended_process_keeps_its_counts_and_its_ids_start_from_nothing(counter):
@@ -205,14 +212,16 @@ def test_an_ended_process_keeps_its_counts_and_its_ids_start_from_nothing(counte
         run_here(one, 0x72)
         run_here(one, 0x123456)
     one.end(here, 77)
-    ended = {EndedThread(here, here, 77): {0x72: 3, 0x123456: 3}}
-    assert one.snapshot().counts == ended
     run_here(one, 0x72)
     run_here(one, 0x123456)
-    assert one.snapshot().counts == {**ended, Thread(here, here): {0x72: 1, 0x123456: 1}}
+    ended, anew = EndedThread(here, here, 77), Thread(here, here)
+    assert counted(one) == {ended: {0x72: 3, 0x123456: 3}, anew: {0x72: 1, 0x123456: 1}}
+    # It is told once: whoever goes on counting keeps nothing of those who have ended.
+    assert counted(one) == {anew: {0x72: 1, 0x123456: 1}}
     one.end(here, 78)
     one.end(12345, 1)
-    assert one.snapshot().counts == {**ended, EndedThread(here, here, 78): {0x72: 1, 0x123456: 1}}
+    assert counted(one) == {EndedThread(here, here, 78): {0x72: 1, 0x123456: 1}}
+    assert counted(one) == {}
     assert one.snapshot().lost == Lost()
 
 
@@ -231,24 +240,24 @@ def test_a_counter_that_follows_counts_who_is_wanted_at_the_time(counter, fire):
     here = Thread(os.getpid(), os.getpid())
     one = counter(thread_filter=ThreadFilter(tgids=frozenset({1}), changes=True))
     run_here(one, 0x72)
-    assert one.snapshot().counts == {}
+    assert counted(one) == {}
     one.follow(ThreadFilter(tgids=frozenset({here.tgid}), changes=True))
     run_here(one, 0x72)
-    assert one.snapshot().counts == {here: {0x72: 1}}
+    assert counted(one) == {here: {0x72: 1}}
     one.follow(ThreadFilter(threads=frozenset({here}), changes=True))
     run_here(one, 0x78)
     fire(one, 2, 1_000, 0x72)
-    assert one.snapshot().counts == {here: {0x72: 1, 0x78: 1}}
+    assert counted(one) == {here: {0x72: 1, 0x78: 1}}
     one.follow(ThreadFilter(threads=frozenset({(here.tgid, 1)}), changes=True))
     run_here(one, 0x78)
-    assert one.snapshot().counts == {here: {0x72: 1, 0x78: 1}}
+    assert counted(one) == {here: {0x72: 1, 0x78: 1}}
     assert one.snapshot().lost == Lost()
 
 
 def test_a_filter_that_changes_lets_through_from_the_start_what_it_says(counter):
     one = counter(thread_filter=ThreadFilter(tgids=frozenset({os.getpid()}), changes=True))
     run_here(one, 0x72)
-    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+    assert counted(one) == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
 
 
 def test_the_cache_is_cleared_once_more_at_the_next_housekeeping(counter):
@@ -260,10 +269,10 @@ def test_the_cache_is_cleared_once_more_at_the_next_housekeeping(counter):
     one.follow(ThreadFilter(tgids=frozenset({os.getpid()}), changes=True))
     cache[ctypes.c_uint32(0)] = stale
     run_here(one, 0x72)
-    assert one.snapshot().counts == {}
+    assert counted(one) == {}
     one.free_rows(lambda _: False)
     run_here(one, 0x72)
-    assert one.snapshot().counts == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
+    assert counted(one) == {Thread(os.getpid(), os.getpid()): {0x72: 1}}
 
 
 def test_more_than_there_is_room_for_cannot_be_followed(counter):

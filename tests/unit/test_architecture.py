@@ -72,7 +72,7 @@ def find_tool(name):
     [
         ("libvirt", "domains/libvirtd.py"),
         ("bcc", "kernel/exit_counter.py"),
-        ("tabulate", "formats/table.py"),
+        ("tabulate", "formats/aligned.py"),
         ("rich", "live/paint.py"),
         ("termios", "live/terminal.py"),
     ],

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.counts.snapshot import CountSnapshot, Thread
+from made_up_reports import WHEN_AND_WHERE, snapshot
+from virt_exitstat.counts.snapshot import Thread
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.reports.choose import Choice, Sort, choose
-from virt_exitstat.reports.report import make_report
+from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 GUEST01 = Target(100, (VCpu(0, 101), VCpu(1, 102)), Domain("guest01", "uuid-1", 1))
@@ -22,13 +22,13 @@ COUNTS = {
 
 
 def chosen(counts=None, **choice):
-    delta = CountSnapshot(2.0, COUNTS if counts is None else counts)
+    delta = snapshot(2.0, COUNTS if counts is None else counts)
     report = make_report(Targets((GUEST01, GUEST02)), delta, VMX.reasons.name_of, **WHEN_AND_WHERE)
     return choose(report, Choice(**choice))
 
 
 def lines(table):
-    return [(row.reason_name, row.count) for row in (*table.rows, *([table.others] if table.others else []))]
+    return [(row.reason_name, row.tally.exits) for row in (*table.rows, *([table.others] if table.others else []))]
 
 
 def tables(report):
@@ -61,7 +61,7 @@ def test_no_choice_changes_nothing():
 def test_rows_that_are_left_out_are_summed_up_in_a_last_one(choice, expected):
     table = chosen(**choice).targets[0].table
     assert lines(table) == expected
-    assert table.total == 823
+    assert table.total.exits == 823
 
 
 def test_each_vcpu_has_its_own_top():
@@ -74,7 +74,7 @@ def test_each_vcpu_has_its_own_top():
 def test_total_is_the_sum_of_all_domains_and_chosen_from_like_them():
     assert lines(chosen(total=True).total) == [("HLT", 600), ("CPUID", 220), ("MSR_WRITE", 73)]
     assert lines(chosen(total=True, top=1).total) == [("HLT", 600), ("(others)", 293)]
-    assert chosen(total=True).total.total_per_second == 893 / 2
+    assert chosen(total=True).total.sum.per_second == 893 / 2
 
 
 def test_the_sum_of_no_domains_is_nothing():
@@ -99,6 +99,6 @@ def test_whatever_is_chosen_rows_add_up_to_the_total(seed):
     )
     for table in tables(report):
         rows = [*table.rows, *([table.others] if table.others else [])]
-        assert sum(row.count for row in rows) == table.total
+        assert sum(row.tally.exits for row in rows) == table.total.exits
         assert sum(row.share for row in rows) == pytest.approx(1)
-        assert sum(row.per_second for row in rows) == pytest.approx(table.total_per_second)
+        assert sum(row.per_second for row in rows) == pytest.approx(table.sum.per_second)

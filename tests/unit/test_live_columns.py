@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from virt_exitstat.formats.columns import format_count, format_rate, format_share
 from virt_exitstat.live.cells import (
     GAP,
     Cell,
@@ -11,36 +12,35 @@ from virt_exitstat.live.cells import (
     draw_history,
     fit_columns,
     fit_line,
-    format_count,
-    format_rate,
-    format_share,
 )
+
+
+def all_widths(width):
+    columns = dataclasses.asdict(fit_columns(width))
+    return [*columns.pop("numbers").values(), *columns.values()]
 
 
 def test_columns_never_take_more_than_there_is():
     for width in range(12, 300):
-        widths = [taken for taken in dataclasses.astuple(fit_columns(width)) if taken]
+        widths = [taken for taken in all_widths(width) if taken]
         assert sum(widths) + GAP * (len(widths) - 1) <= width
 
 
 def test_80_columns_show_everything():
     columns = fit_columns(80)
-    assert 0 not in dataclasses.astuple(columns)
+    assert 0 not in all_widths(80)
     # The longest name of a reason that has no name.
     assert columns.name_and_vcpus >= len("UNKNOWN(0x80000013)")
 
 
 def test_a_narrow_terminal_keeps_names_rates_and_bars():
     columns = fit_columns(40)
-    assert columns.name and columns.rate and columns.bar
+    assert columns.name and columns.numbers["per_second"] and columns.bar
     assert not columns.history
 
 
 def test_more_room_makes_no_column_narrower():
-    def widths(width):
-        return dataclasses.astuple(fit_columns(width))
-
-    assert all(was <= now for width in range(80, 250) for was, now in zip(widths(width), widths(width + 1)))
+    assert all(was <= now for width in range(80, 250) for was, now in zip(all_widths(width), all_widths(width + 1)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def test_counts_add_up_and_rates_are_of_each_interval():
     history.add(report([GUEST01], {101: {"HLT": 10}, 102: {"HLT": 30}}, seconds=2.0))
     history.add(report([GUEST01], {101: {"HLT": 5}}, seconds=1.0))
     hlt = history.records[Key(100)].reasons["HLT"]
-    assert (hlt.count, list(hlt.rates), hlt.rate) == (45, [20.0, 5.0], 5.0)
+    assert (hlt.total.exits, list(hlt.rates), hlt.row(hlt).per_second) == (45, [20.0, 5.0], 5.0)
     assert [list(vcpu.total.rates) for vcpu in history.vcpus()] == [[5.0, 5.0], [15.0, 0.0]]
 
 
@@ -20,7 +20,7 @@ def test_a_reason_that_took_no_exits_stays_with_a_rate_of_0():
     history.add(report([GUEST01], {101: {"HLT": 10}}))
     history.add(report([GUEST01], {101: {"MSR": 1}}))
     reasons = history.records[Key(100)].reasons
-    assert {name: (series.count, list(series.rates)) for name, series in reasons.items()} == {
+    assert {name: (series.total.exits, list(series.rates)) for name, series in reasons.items()} == {
         "HLT": (10, [10.0, 0.0]),
         "MSR": (1, [1.0]),
     }
@@ -32,7 +32,7 @@ def test_only_the_last_intervals_are_kept_but_all_counts():
         history.add(report([GUEST01], {101: {"HLT": number + 1}}))
     hlt = history.records[Key(100)].reasons["HLT"]
     assert list(hlt.rates) == [number + 1 for number in range(5, INTERVALS + 5)]
-    assert hlt.count == sum(range(INTERVALS + 6))
+    assert hlt.total.exits == sum(range(INTERVALS + 6))
 
 
 def test_what_has_ended_or_is_not_reported_is_forgotten():
@@ -48,7 +48,7 @@ def test_a_domain_that_comes_back_starts_at_0():
     history = History()
     for running in ([GUEST01], [], [GUEST01]):
         history.add(report(running, {101: {"HLT": 3}}))
-    assert history.records[Key(100)].total.count == 3
+    assert history.records[Key(100)].total.total.exits == 3
 
 
 def test_a_vcpu_that_is_plugged_in_is_known_from_then_on():

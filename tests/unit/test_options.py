@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from refusals import refuses
 
-from virt_exitstat.arguments.options import Candidates, Options, OutputFormat
+from virt_exitstat.arguments.options import Candidates, Options
 from virt_exitstat.arguments.parser import parse_options
 from virt_exitstat.arguments.values import guess_duration
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
-from virt_exitstat.reports.choose import Choice, Sort
+from virt_exitstat.reports.choose import Choice
+from virt_exitstat.reports.sort import Sort
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
@@ -341,8 +342,8 @@ def test_what_argparse_refuses_is_one_of_our_errors(line):
         ("-i 0.5", Options(interval_s=0.5)),
         ("--interval 2 --count 3 10", Options(interval_s=2, count=3, duration_s=10)),
         ("-i 10 10", Options(interval_s=10, duration_s=10)),
-        ("-o json", Options(output=OutputFormat.JSON)),
-        ("--output wide --log /var/log/exits", Options(output=OutputFormat.WIDE, log=Path("/var/log/exits"))),
+        ("-o json", Options(output="json")),
+        ("--output wide --log /var/log/exits", Options(output="wide", log=Path("/var/log/exits"))),
         ("-n 3 -s name", Options(choice=Choice(top=3, sort=Sort.NAME))),
         ("--top 3 --sort count --min-count 5 --total", Options(choice=Choice(top=3, min_count=5, total=True))),
         ("-r HLT,MSR_READ --reason 0x40", Options(reasons=("HLT", "MSR_READ", "0x40"))),

@@ -2,12 +2,15 @@
 
 import pytest
 
-from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
-from virt_exitstat.formats.table import render_list, render_report
+from made_up_reports import WHEN_AND_WHERE, snapshot
+from virt_exitstat.commands.listing import render_list
+from virt_exitstat.counts.snapshot import Lost, Thread
+from virt_exitstat.formats.aligned import lay_out
+from virt_exitstat.formats.format import Style
+from virt_exitstat.formats.table import render_tables
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.reports.report import make_report
+from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 from virt_exitstat.text import escape
 
@@ -17,11 +20,15 @@ EXITS = {(100, 101): {12: 1200, 10: 23}, (100, 102): {12: 2800, 32: 2, 0xBEEF: 1
 
 
 def render(targets, counts, *, seconds=10.0, lost=(), ended=(), per_vcpu=False, isa=VMX):
-    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
+    delta = snapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
     for process in ended:
         delta = delta.ended(*process)
     report = make_report(Targets(tuple(targets)), delta, isa.reasons.name_of, ended, **WHEN_AND_WHERE)
-    return render_report(report, per_vcpu=per_vcpu)
+    return render_tables(report, Style(lay_out, per_vcpu=per_vcpu)).rstrip("\n")
+
+
+def list_of(targets, **more):
+    return lay_out(render_list(targets, **more))
 
 
 def named(name, vcpus=GUEST01.vcpus):
@@ -183,7 +190,7 @@ def test_a_trillion_lost_exits_stay_below_80_columns():
 def test_a_list():
     guest = Target(4242, (VCpu(1, 4250), VCpu(0, 4249)), Domain("guest01", UUID, 7))
     process = Target(99, (VCpu(0, 100),), tids=frozenset({100, 105}))
-    assert render_list(Targets((guest, process))) == (
+    assert list_of(Targets((guest, process))) == (
         "domain   id  uuid                                   pid  vcpu   tid\n"
         "guest01   7  ed976740-be30-475d-ada2-37b68f7d76ed  4242     0  4249\n"
         "guest01   7  ed976740-be30-475d-ada2-37b68f7d76ed  4242     1  4250\n"
@@ -201,20 +208,20 @@ def test_a_list():
 )
 def test_a_list_stays_below_80_columns(name, pid):
     guest = Target(pid, tuple(VCpu(number, pid + 7 + number) for number in range(20)), Domain(name, UUID, 42))
-    assert [line for line in render_list(Targets((guest,))).splitlines() if len(line) >= 80] == []
+    assert [line for line in list_of(Targets((guest,))).splitlines() if len(line) >= 80] == []
 
 
 def test_a_list_of_nothing_is_its_header():
-    assert render_list(Targets(())).split() == ["domain", "id", "uuid", "pid", "vcpu", "tid"]
+    assert list_of(Targets(())).split() == ["domain", "id", "uuid", "pid", "vcpu", "tid"]
 
 
 def test_a_process_without_named_threads_is_listed():
-    assert "pid 99" in render_list(Targets((GUEST01, Target(99, ()))))
+    assert "pid 99" in list_of(Targets((GUEST01, Target(99, ()))))
 
 
 @pytest.mark.parametrize("name", ["0x10", "1e5", "007", "1.0", "nan", "+5", "1,000", "-"])
 def test_a_name_like_a_number_is_not_rewritten(name):
-    listed = render_list(Targets((Target(4242, (VCpu(0, 4249),), Domain(name, UUID, 7)),)))
+    listed = list_of(Targets((Target(4242, (VCpu(0, 4249),), Domain(name, UUID, 7)),)))
     assert listed.splitlines()[1].split() == [name, "7", UUID, "4242", "0", "4249"]
 
 
@@ -226,7 +233,7 @@ def test_a_name_like_a_number_is_not_rewritten(name):
     ],
 )
 def test_a_name_keeps_its_spaces(name):
-    listed = render_list(Targets((named(name, (VCpu(0, 101),)),)))
+    listed = list_of(Targets((named(name, (VCpu(0, 101),)),)))
     assert listed.splitlines()[1].startswith(f"{name}  ")
 
 
@@ -265,7 +272,7 @@ def test_names_are_escaped_wherever_they_are_shown(name, escaped):
     for text in (
         render([target], EXITS),
         render([target], EXITS, per_vcpu=True),
-        render_list(Targets((target,))),
+        list_of(Targets((target,))),
     ):
         assert escaped in text
         assert name not in text

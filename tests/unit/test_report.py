@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from made_up_reports import WHEN_AND_WHERE
-from virt_exitstat.counts.snapshot import CountSnapshot, EndedThread, Lost, Thread
-from virt_exitstat.reports.report import make_report
+from made_up_reports import WHEN_AND_WHERE, snapshot
+from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
+from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}
@@ -16,7 +16,7 @@ GUEST02 = Target(200, (VCpu(0, 201), VCpu(1, 202)), Domain("guest02", "uuid-2", 
 
 
 def report(targets, counts, *, seconds=1.0, lost=(), ended=(), everything=False):
-    delta = CountSnapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
+    delta = snapshot(seconds, {Thread(*thread): reasons for thread, reasons in counts.items()}, Lost(*lost))
     for process in ended:
         delta = delta.ended(*process)
     return make_report(
@@ -30,11 +30,11 @@ def only(targets, counts, **more):
 
 
 def lines(table):
-    return [(row.reason_name, row.count) for row in table.rows]
+    return [(row.reason_name, row.tally.exits) for row in table.rows]
 
 
 def of_vcpus(target):
-    return [(one.vcpu, one.thread, one.table.total) for one in target.per_vcpu]
+    return [(one.vcpu, one.thread, one.table.total.exits) for one in target.per_vcpu]
 
 
 # -- one table --
@@ -43,7 +43,7 @@ def of_vcpus(target):
 def test_vcpus_collapse_into_one_table():
     target = only([GUEST01], {(100, 101): {1: 5, 2: 1}, (100, 102): {1: 7, 3: 3}})
     assert lines(target.table) == [("HLT", 12), ("MSR_WRITE", 3), ("CPUID", 1)]
-    assert target.table.total == 16
+    assert target.table.total.exits == 16
 
 
 def test_rows_sort_by_count_and_ties_by_name():
@@ -59,7 +59,7 @@ def test_counts_are_sorted_as_numbers():
 def test_rates_and_shares_are_of_the_measured_time_and_the_tables_total():
     table = only([GUEST01], {(100, 101): {1: 30}, (100, 102): {2: 10}}, seconds=2.5).table
     assert [(row.per_second, row.share) for row in table.rows] == [(12.0, 0.75), (4.0, 0.25)]
-    assert table.total_per_second == 16.0
+    assert table.sum.per_second == 16.0
 
 
 def test_shares_of_a_vcpu_are_of_that_vcpu():
@@ -73,7 +73,7 @@ def test_a_reason_that_did_not_occur_has_no_row():
 
 def test_64_bit_counts_stay_exact():
     most = 2**64 - 1
-    assert only([GUEST01], {(100, 101): {1: most}, (100, 102): {1: most}}).table.total == 2 * most
+    assert only([GUEST01], {(100, 101): {1: most}, (100, 102): {1: most}}).table.total.exits == 2 * most
 
 
 # -- per vCPU --
@@ -103,7 +103,7 @@ def test_a_vcpu_plugged_out_and_in_again_is_one_vcpu():
         {(100, 101): {1: 1}, (100, 102): {1: 5, 2: 1}, (100, 150): {1: 7}},
     )
     assert target.vcpus == (0, 1)
-    assert [(one.vcpu, one.table.total) for one in target.per_vcpu] == [(1, 13), (0, 1)]
+    assert [(one.vcpu, one.table.total.exits) for one in target.per_vcpu] == [(1, 13), (0, 1)]
     assert lines(target.per_vcpu[0].table) == [("HLT", 12), ("CPUID", 1)]
 
 
@@ -116,7 +116,7 @@ def test_a_thread_without_a_name_is_kept_and_shown_by_its_ids():
         (None, (100, 198), 5),
         (1, (100, 102), 0),
     ]
-    assert target.table.total == 19
+    assert target.table.total.exits == 19
 
 
 # -- several targets --
@@ -131,7 +131,7 @@ def test_two_domains_are_not_mixed():
 
 def test_a_tid_of_another_process_is_not_this_vcpu():
     target = only([GUEST01], {(100, 101): {1: 5}, (200, 101): {1: 1000}})
-    assert (target.table.total, target.per_vcpu[0].table.total) == (5, 5)
+    assert (target.table.total.exits, target.per_vcpu[0].table.total.exits) == (5, 5)
 
 
 def test_targets_sort_by_total_and_ties_by_label():
@@ -143,8 +143,8 @@ def test_targets_sort_by_total_and_ties_by_label():
 def test_a_domain_without_exits_is_there():
     quiet, loud = report([GUEST01, GUEST02], {(100, 101): {1: 5}}).targets[::-1]
     assert (loud.target, quiet.target) == (GUEST01, GUEST02)
-    assert (quiet.table.total, quiet.table.rows, quiet.vcpus) == (0, (), (0, 1))
-    assert quiet.table.total_per_second == 0
+    assert (quiet.table.total.exits, quiet.table.rows, quiet.vcpus) == (0, (), (0, 1))
+    assert quiet.table.sum.per_second == 0
 
 
 def test_no_target_makes_an_empty_report():
@@ -165,11 +165,9 @@ def test_only_the_process_that_ended_is_marked():
 def test_an_ended_process_and_one_that_took_its_pid_have_each_their_own():
     """Both have a thread 101, for ids are used again."""
     before, after = replace(GUEST01, started=10), replace(GUEST02, pid=100, vcpus=(VCpu(0, 101),), started=20)
-    delta = CountSnapshot(
-        1.0, {EndedThread(100, 101, 10): {1: 5}, Thread(100, 101): {1: 7}, EndedThread(100, 9, 8): {1: 9}}
-    )
+    delta = snapshot(1.0, {EndedThread(100, 101, 10): {1: 5}, Thread(100, 101): {1: 7}, EndedThread(100, 9, 8): {1: 9}})
     found = make_report(Targets((before, after)), delta, NAMES.__getitem__, [before.process], **WHEN_AND_WHERE)
-    assert [(one.target.label, one.ended, one.table.total) for one in found.targets] == [
+    assert [(one.target.label, one.ended, one.table.total.exits) for one in found.targets] == [
         ("guest02", False, 7),
         ("guest01", True, 5),
     ]
@@ -193,12 +191,15 @@ def test_a_thread_that_was_asked_for_and_took_no_exits_is_there():
 
 def test_everything_adds_processes_that_started_meanwhile():
     found = report([GUEST01], {(100, 101): {1: 5}, (300, 301): {1: 9}, (300, 302): {1: 1}}, everything=True)
-    assert [(target.target.label, target.table.total) for target in found.targets] == [("pid 300", 10), ("guest01", 5)]
+    assert [(one.target.label, one.table.total.exits) for one in found.targets] == [
+        ("pid 300", 10),
+        ("guest01", 5),
+    ]
     assert found.targets[0].unnamed == ((300, 301), (300, 302))
 
 
 def test_other_processes_stay_out_otherwise():
-    assert only([GUEST01], {(100, 101): {1: 5}, (300, 301): {1: 9}}).table.total == 5
+    assert only([GUEST01], {(100, 101): {1: 5}, (300, 301): {1: 9}}).table.total.exits == 5
 
 
 # -- no exit goes missing --
@@ -223,20 +224,22 @@ def test_rows_add_up_to_totals_and_totals_to_what_was_counted(seed):
         ),
         everything=dice.random() < 0.5,
     )
-    found = make_report(targets, CountSnapshot(dice.uniform(0.1, 100), counts), "REASON_{}".format, **WHEN_AND_WHERE)
+    found = make_report(targets, snapshot(dice.uniform(0.1, 100), counts), "REASON_{}".format, **WHEN_AND_WHERE)
 
     for target in found.targets:
         exits = {thread: reasons for thread, reasons in counts.items() if thread.tgid == target.target.pid}
-        assert target.table.total == sum(sum(reasons.values()) for reasons in exits.values())
-        assert sum(one.table.total for one in target.per_vcpu) == target.table.total
+        assert target.table.total.exits == sum(sum(reasons.values()) for reasons in exits.values())
+        assert sum(one.table.total.exits for one in target.per_vcpu) == target.table.total.exits
         for table in (target.table, *(one.table for one in target.per_vcpu)):
-            assert sum(row.count for row in table.rows) == table.total
+            assert sum(row.tally.exits for row in table.rows) == table.total.exits
             assert sum(row.share for row in table.rows) == pytest.approx(1 if table.total else 0)
-            assert sum(row.per_second for row in table.rows) == pytest.approx(table.total_per_second)
-            assert [row.count for row in table.rows] == sorted((row.count for row in table.rows), reverse=True)
-            assert all(row.count > 0 for row in table.rows)
+            assert sum(row.per_second for row in table.rows) == pytest.approx(table.sum.per_second)
+            assert [row.tally.exits for row in table.rows] == sorted(
+                (row.tally.exits for row in table.rows), reverse=True
+            )
+            assert all(row.tally.exits > 0 for row in table.rows)
         for reason in range(50):
-            collapsed = {row.reason_name: row.count for row in target.table.rows}.get(f"REASON_{reason}", 0)
+            collapsed = {row.reason_name: row.tally.exits for row in target.table.rows}.get(f"REASON_{reason}", 0)
             assert collapsed == sum(reasons.get(reason, 0) for reasons in exits.values())
     shown = {target.target.pid for target in found.targets}
     assert shown == ({*listed, *(thread.tgid for thread in counts)} if targets.everything else set(listed))

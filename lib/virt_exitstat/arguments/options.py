@@ -8,20 +8,12 @@ from pathlib import Path
 
 from ..counts.origin import Attachment
 from ..errors import UsageError
+from ..formats.table import TABLE
 from ..reports.choose import Choice
 from .values import guess_duration
 
 #: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
 MAX_VCPUS = 4096
-
-
-class OutputFormat(enum.Enum):
-    """How reports are written."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    CSV = "csv"
 
 
 class Candidates(enum.Enum):
@@ -47,7 +39,7 @@ class Options:
     pids: tuple[int, ...] = ()
     all_processes: bool = False
     tids: tuple[int, ...] = ()
-    output: OutputFormat = OutputFormat.TABLE
+    output: str = TABLE.name
     log: Path | None = None
     header: bool = True
     choice: Choice = Choice()  # noqa: RUF009  (frozen)
@@ -85,7 +77,7 @@ def check_options(options: Options) -> None:
         )
     reports_only = {
         "--log": options.log,
-        f"--output {options.output.value}": options.output is not OutputFormat.TABLE,
+        f"--output {options.output}": options.output != TABLE.name,
         "--top": options.choice.top,
         "--min-count": options.choice.min_count,
         "--reason": options.reasons,
@@ -99,7 +91,7 @@ def check_options(options: Options) -> None:
     counts_only = {
         "--interval": options.interval_s,
         "--log": options.log,
-        f"--output {options.output.value}": options.output is not OutputFormat.TABLE,
+        f"--output {options.output}": options.output != TABLE.name,
     }
     for option, given in counts_only.items():
         if options.list and given:

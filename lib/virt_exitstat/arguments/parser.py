@@ -12,12 +12,16 @@ from typing import NoReturn
 from .. import __version__
 from ..counts.origin import Attachment
 from ..errors import UsageError
-from ..reports.choose import Choice, Sort
+from ..formats.known import FORMATS
+from ..formats.table import TABLE
+from ..reports.choose import Choice
+from ..reports.sort import Sort
 from ..targets.selection import DEFAULT_URI
 from ..text import escape
-from .options import MAX_VCPUS, Candidates, Options, OutputFormat, check_options
+from .options import MAX_VCPUS, Candidates, Options, check_options
 from .values import (
     one_of,
+    one_of_names,
     parse_id,
     parse_interval,
     parse_max_vcpus,
@@ -188,8 +192,8 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=one_of("--output", OutputFormat),
-        default=OutputFormat.TABLE,
+        type=one_of_names("--output", FORMATS),
+        default=TABLE.name,
         metavar="FORMAT",
         help="table (default), wide: a line for each vCPU and reason, json or csv",
     )

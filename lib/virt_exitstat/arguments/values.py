@@ -6,7 +6,7 @@ import enum
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ..errors import UsageError
@@ -68,12 +68,18 @@ def parse_interval(text: str) -> float:
 
 def one_of(option: str, kind: type[_Enum]) -> Callable[[str], _Enum]:
     """A parser of one of an enumeration's values."""
+    parse = one_of_names(option, [one.value for one in kind])
+    return lambda text: kind(parse(text))
 
-    def parse(text: str) -> _Enum:
-        known = [one.value for one in kind]
+
+def one_of_names(option: str, names: Iterable[str]) -> Callable[[str], str]:
+    """A parser of one of some names."""
+    known = list(names)
+
+    def parse(text: str) -> str:
         if text not in known:
             raise UsageError(f"{option}: there is no '{escape(text)}'", f"give {', '.join(known[:-1])} or {known[-1]}")
-        return kind(text)
+        return text
 
     return parse
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Union
+
+from .tally import NOTHING, Tally, add_up_by_reason
 
 
 class Thread(NamedTuple):
@@ -25,6 +27,13 @@ class EndedThread(NamedTuple):
     started: int
 
 
+#: What a report says of lost exits, by why they are.
+WHY_LOST = {
+    "no_row": "of vCPUs above --max-vcpus; raise it",
+    "no_reason": "whose reason could not be stored",
+    "recursion": "while another BPF program was running on their CPU",
+}
+
 #: Whom exits are counted for.
 AnyThread = Union[Thread, EndedThread]
 
@@ -44,32 +53,36 @@ class Lost(NamedTuple):
 class CountSnapshot:
     """All counts, read once.
 
-    `counts` maps each counted thread to {raw exit reason: exits}, zeros left out. `time_s` is CLOCK_MONOTONIC, in
-    seconds.
+    `counts` maps each counted thread to {raw exit reason: tally} since counting began, zeros left out. `gone` has what
+    is told of a thread for the last time: its row was taken back after the snapshot before, and its later snapshots
+    begin from nothing. `time_s` is CLOCK_MONOTONIC, in seconds.
     """
 
     time_s: float
-    counts: Mapping[AnyThread, Mapping[int, int]]
+    counts: Mapping[AnyThread, Mapping[int, Tally]]
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
+    gone: Mapping[AnyThread, Mapping[int, Tally]] = field(default_factory=dict)
 
     def ended(self, tgid: int, started: int) -> CountSnapshot:
         """The same when that process has ended: its threads are EndedThreads."""
         counts = {
-            EndedThread(*thread, started) if isinstance(thread, Thread) and thread.tgid == tgid else thread: counted
-            for thread, counted in self.counts.items()
+            EndedThread(*thread, started) if isinstance(thread, Thread) and thread.tgid == tgid else thread: tallies
+            for thread, tallies in self.counts.items()
         }
         return replace(self, counts=counts)
 
     def since(self, earlier: CountSnapshot) -> CountSnapshot:
-        """What was counted after `earlier`, of threads that took exits; its `time_s` is the seconds between the two."""
-        delta: dict[AnyThread, dict[int, int]] = {}
-        for thread, counts in self.counts.items():
-            before = earlier.counts.get(thread, {})
-            if counts != before:
-                delta[thread] = {
-                    reason: count - before.get(reason, 0)
-                    for reason, count in counts.items()
-                    if count != before.get(reason, 0)
-                }
+        """What was counted after `earlier`, the snapshot before, of threads that took exits.
+
+        Its `time_s` is the seconds between the two.
+        """
+        delta: dict[AnyThread, dict[int, Tally]] = {}
+        for thread in {**self.counts, **self.gone}:
+            now, before = self.counts.get(thread, {}), earlier.counts.get(thread, {})
+            if thread in self.gone:
+                now = add_up_by_reason((now, self.gone[thread]))
+            if now != before:
+                grown = {reason: tally - before.get(reason, NOTHING) for reason, tally in now.items()}
+                delta[thread] = {reason: tally for reason, tally in grown.items() if tally}
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
         return CountSnapshot(self.time_s - earlier.time_s, delta, lost)

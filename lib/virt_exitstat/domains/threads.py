@@ -28,8 +28,9 @@ _DAEMONS = {"libvirtd": "libvirt-sock-ro", "virtqemud": "virtqemud-sock-ro"}
 def resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
     """The QEMU process and vCPU threads of a running domain.
 
-    `run_dir` holds libvirt's records (`libvirtd.run_directory`); `/proc` lies below `root`. Raises StaleRecordError when
-    the record and /proc disagree, NotKvmError for a domain that QEMU emulates, ExitStatError when there is no record.
+    `run_dir` holds libvirt's records (`libvirtd.run_directory`); `/proc` lies below `root`. Raises StaleRecordError
+    when the record and /proc disagree, NotKvmError for a domain that QEMU emulates, ExitStatError when there is no
+    record.
     """
     try:
         return _resolve_domain(domain, run_dir, root)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..reports.report import Report, Row, Table, TargetReport
+from .columns import columns_of
+from .format import Format, Style
 from .records import iso_time
 
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 FORMAT_VERSION = 1
 
 
-def render_json(report: Report, *, one_line: bool) -> str:
-    """The report as one document, on one line (JSON Lines) or indented. Pure ASCII, whatever the locale."""
+def render_json(report: Report, style: Style) -> str:
+    """The report as one document: indented, or on one line where more may come (JSON Lines). Pure ASCII."""
+    import json  # only here: a command line that asks for no JSON does not wait for it
+
     document = {
         "format_version": FORMAT_VERSION,
         "time": iso_time(report.time),
@@ -26,7 +29,7 @@ def render_json(report: Report, *, one_line: bool) -> str:
         "domains": [_target(target) for target in report.targets],
         "all_domains": _table(report.total) if report.total else None,
     }
-    return json.dumps(document, indent=None if one_line else 2)
+    return json.dumps(document, indent=None if style.repeats else 2) + "\n"
 
 
 def _target(target: TargetReport) -> dict[str, Any]:
@@ -42,13 +45,20 @@ def _target(target: TargetReport) -> dict[str, Any]:
 
 
 def _table(table: Table) -> dict[str, Any]:
+    numbers = _numbers(table.sum)
+    # A table's count is called its total, and its share would be 1.
+    total = {"total": numbers.pop("count")}
+    del numbers["share"]
     return {
-        "total": table.total,
-        "per_second": round(table.total_per_second, 3),
-        "reasons": [{"name": row.reason_name, "code": row.reason, **_counted(row)} for row in table.rows],
-        "others": _counted(table.others) if table.others else None,
+        **total,
+        **numbers,
+        "reasons": [{"name": row.reason_name, "code": row.reason, **_numbers(row)} for row in table.rows],
+        "others": _numbers(table.others) if table.others else None,
     }
 
 
-def _counted(row: Row) -> dict[str, Any]:
-    return {"count": row.count, "per_second": round(row.per_second, 3), "share": round(row.share, 6)}
+def _numbers(row: Row) -> dict[str, Any]:
+    return {column.key: column.write(row, "json") for column in columns_of("json")}
+
+
+JSON = Format("json", "a document for programs, described by a schema", render_json)

@@ -1,38 +1,49 @@
-"""Reports as flat records, one for each domain, vCPU and reason: as CSV and as one wide table. Adds nothing up."""
+"""Flat records, one for each domain, vCPU and reason: as CSV and as one wide table. Adds nothing up."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import datetime
 
-from ..reports.report import Report, Row, Table
+from ..reports.report import Report, Row
 from ..text import escape
-from .table import label_of_total, tabulate_rows
+from .columns import columns_of
+from .format import Format, Grid, Style, set_apart
 
-#: The columns of a record. They only grow, at the end.
-COLUMNS = ("time", "seconds", "domain", "uuid", "pid", "vcpu", "tid", "reason", "code", "count", "per_second")
+#: Of what a record is: {column: alignment}. The rows' numbers follow. Columns only grow, at the end.
+_OF_WHAT = {
+    "time": "left",
+    "seconds": "right",
+    "domain": "left",
+    "uuid": "left",
+    "pid": "right",
+    "vcpu": "right",
+    "tid": "right",
+    "reason": "left",
+    "code": "right",
+}
 
-_RIGHT = frozenset({"seconds", "pid", "vcpu", "tid", "code", "count", "per_second"})
 
-
-def render_csv(report: Report, *, header: bool) -> str:
+def render_csv(report: Report, style: Style) -> str:
     """RFC 4180: lines end in CR LF; fields with a comma, a quote or a line's end are quoted. Names are as they are."""
+    import csv  # only here and below: a command line that asks for no CSV does not wait for them
+    import io
+
     text = io.StringIO()
     writer = csv.writer(text)
-    if header:
-        writer.writerow(COLUMNS)
+    # The header stands once in a stream, and once in a file that several runs append to.
+    if style.header and style.is_first:
+        writer.writerow(_headings("csv"))
     # NUL cannot stand in a field: not all readers take it.
-    writer.writerows([field.replace("\0", "") for field in record] for record in _records(report))
+    writer.writerows([field.replace("\0", "") for field in record] for record in _records(report, "csv"))
     return text.getvalue()
 
 
-def render_wide(report: Report, *, header: bool) -> str:
+def render_wide(report: Report, style: Style) -> str:
     """The same records for the eye: aligned, with a dash where there is nothing to say."""
-    rows = [[escape(field) or "-" for field in record] for record in _records(report)]
-    alignment = ["right" if column in _RIGHT else "left" for column in COLUMNS]
-    return tabulate_rows(rows, COLUMNS if header else (), alignment)
+    rows = [[escape(field) or "-" for field in record] for record in _records(report, "wide")]
+    alignment = (*_OF_WHAT.values(), *(column.align for column in columns_of("wide")))
+    return set_apart(style.lay_out(Grid(_headings("wide") if style.header else (), alignment, rows)), style)
 
 
 def iso_time(time: datetime) -> str:
@@ -40,28 +51,33 @@ def iso_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _records(report: Report) -> Iterator[tuple[str, ...]]:
+def _headings(how: str) -> tuple[str, ...]:
+    return (*_OF_WHAT, *(column.key for column in columns_of(how)))
+
+
+def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
+    columns = columns_of(how)
+
+    def of_row(row: Row, *whose: str) -> tuple[str, ...]:
+        code = "" if row.reason is None else str(row.reason)
+        return (*run, *whose, row.reason_name, code, *(column.write(row, how) for column in columns))
+
     run = (iso_time(report.time), f"{report.seconds:.3f}")
     for target in report.targets:
         domain = target.target.domain
         who = (domain.name, domain.uuid) if domain else ("", "")
         for vcpu in target.per_vcpu:
             number = "" if vcpu.vcpu is None else str(vcpu.vcpu)
-            for row in _rows(vcpu.table):
-                yield (*run, *who, str(target.target.pid), number, str(vcpu.thread.tid), *_counted(row))
-    if report.total:
-        for row in _rows(report.total):
-            yield (*run, label_of_total(report), "", "", "", "", *_counted(row))
+            for row in vcpu.table.shown:
+                yield of_row(row, *who, str(target.target.pid), number, str(vcpu.thread.tid))
+    for row in report.total.shown if report.total else ():
+        yield of_row(row, report.label_of_total, "", "", "", "")
     # A name that no reason can have, and no domain: these exits are in no domain's count.
     for why, count in report.lost._asdict().items():
         if count:
-            yield (*run, "", "", "", "", "", f"(lost: {why})", "", str(count), "")
+            numbers = {"count": str(count)}
+            yield (*run, "", "", "", "", "", f"(lost: {why})", "", *(numbers.get(column.key, "") for column in columns))
 
 
-def _rows(table: Table) -> tuple[Row, ...]:
-    return (*table.rows, table.others) if table.others else table.rows
-
-
-def _counted(row: Row) -> tuple[str, ...]:
-    code = "" if row.reason is None else str(row.reason)
-    return (row.reason_name, code, str(row.count), f"{row.per_second:.3f}")
+WIDE = Format("wide", "a line for each vCPU and reason", render_wide)
+CSV = Format("csv", "the same as CSV", render_csv)

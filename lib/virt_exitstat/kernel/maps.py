@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import mmap
 import time
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
+from ..counts.tally import Tally, add_up_by_reason
 from ..errors import ExitStatError
 from ..host.files import fdinfo
 from ..isa.reasons import ReasonTable
@@ -27,7 +27,8 @@ class CountMaps:
     def __init__(self, bpf: Any, table: ReasonTable, threads: int, thread_filter: ThreadFilter) -> None:
         self._bpf, self._threads = bpf, threads
         self._filter = ThreadFilter()
-        self._gone: dict[AnyThread, Counts[int]] = {}
+        # Of rows taken back since the last snapshot.
+        self._gone: dict[AnyThread, dict[int, Tally]] = {}
         self._clear_again = False
         for row in range(threads):
             bpf[b"free_rows"].push(ctypes.c_uint32(row))
@@ -41,15 +42,19 @@ class CountMaps:
         self._rows.release()
 
     def snapshot(self, recursion_misses: int) -> CountSnapshot:
-        """Read all counts. May be called while attached: each counter is one word that only its thread writes."""
+        """Read all counts. May be called while attached: each counter is one word that only its thread writes.
+
+        What it says of rows that were taken back is said once: the next snapshot has it no more.
+        """
         now = time.monotonic()
-        counts = {thread: Counts(gone) for thread, gone in self._gone.items()}
+        counts: dict[AnyThread, dict[int, Tally]] = {}
         for identity, row in self._rows.taken():
-            counts.setdefault(_thread_of(identity), Counts()).update(self._rows.read(row))
+            _add(counts, _thread_of(identity), self._rows.read(row))
         for key, count in self._bpf[b"unslotted"].items():
-            counts.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+            _add(counts, _thread_of(key.identity), {key.reason: Tally(exits=count.value)})
+        gone, self._gone = self._gone, {}
         no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
-        return CountSnapshot(now, counts, Lost(no_row, no_reason, recursion_misses))
+        return CountSnapshot(now, counts, Lost(no_row, no_reason, recursion_misses), gone)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -70,7 +75,7 @@ class CountMaps:
         unslotted = self._bpf[b"unslotted"]
         for key, count in unslotted.items():
             if _thread_of(key.identity).tgid == tgid:
-                self._gone.setdefault(_thread_of(key.identity), Counts())[key.reason] += count.value
+                _add(self._gone, _thread_of(key.identity), {key.reason: Tally(exits=count.value)})
                 del unslotted[key]
         for thread in [thread for thread in self._gone if isinstance(thread, Thread) and thread.tgid == tgid]:
             self._gone[EndedThread(*thread, started)] = self._gone.pop(thread)
@@ -116,7 +121,7 @@ class CountMaps:
             del row_of[key_of[row]]
         self._clear_cache()
         for identity, row in gone:
-            self._gone.setdefault(_thread_of(identity), Counts()).update(self._rows.read(row))
+            _add(self._gone, _thread_of(identity), self._rows.read(row))
             self._rows.clear(row)
             self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
 
@@ -147,16 +152,20 @@ class _CountRows:
         identities = self._words[: self._used : self._row_words].tolist()
         return [(identity, row) for row, identity in enumerate(identities) if identity]
 
-    def read(self, row: int) -> dict[int, int]:
-        """{raw reason: exits} of a row."""
+    def read(self, row: int) -> dict[int, Tally]:
+        """{raw reason: tally} of a row."""
         start = row * self._row_words + 1
         counts = self._words[start : start + self._table.slots].tolist()
-        return {self._table.reason_of(slot): count for slot, count in enumerate(counts) if count}
+        return {self._table.reason_of(slot): Tally(exits=count) for slot, count in enumerate(counts) if count}
 
     def clear(self, row: int) -> None:
         """Make it nobody's row, with zeros. It must not be in use."""
         start = row * self._row_words
         self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
+
+
+def _add(counts: dict[AnyThread, dict[int, Tally]], thread: AnyThread, tallies: dict[int, Tally]) -> None:
+    counts[thread] = add_up_by_reason((counts[thread], tallies)) if thread in counts else tallies
 
 
 def _thread_of(identity: int) -> Thread:

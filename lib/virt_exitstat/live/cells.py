@@ -1,10 +1,12 @@
-"""The live view's pieces: which columns fit, numbers that fit their column, bars and sparklines. Pure functions."""
+"""The live view's pieces: cells and lines, which columns fit, bars and sparklines. Pure functions."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from ..formats.columns import columns_of
 
 
 class Look(enum.Enum):
@@ -41,26 +43,24 @@ class Line:
 #: Between two columns.
 GAP = 2
 
-#: What a line must have, at its narrowest.
-_NAME, _RATE = 12, 9
-#: What it has besides if there is room, the most wanted first, at its narrowest.
-_OPTIONAL = {"bar": 6, "vcpus": 5, "count": 10, "share": 6, "history": 8}
+_NAME = 12
+#: What a line has besides numbers if there is room, at its narrowest, and its rank among them (columns.Narrow).
+_OPTIONAL = {"bar": (6, 1), "vcpus": (5, 2), "history": (8, 5)}
 #: Who gets the room that is left, and up to which width.
 _GROWTH = (("name", 16), ("bar", 8), ("history", 14), ("name", 28), ("bar", 24), ("history", 60), ("name", 40))
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Widths of a table's columns; 0 is a column that does not fit. They depend on the terminal only, so that nothing
-    jumps when domains come and go."""
+class Widths:
+    """Of a table's columns; 0 is a column that does not fit. They depend on the terminal only, so that nothing jumps
+    when domains come and go. `numbers` are those of COLUMNS, by key.
+    """
 
     name: int
-    rate: int
     vcpus: int
-    count: int
-    share: int
     bar: int
     history: int
+    numbers: Mapping[str, int]
 
     @property
     def name_and_vcpus(self) -> int:
@@ -68,41 +68,24 @@ class Columns:
         return self.name + (self.vcpus and self.vcpus + GAP)
 
 
-def fit_columns(width: int) -> Columns:
+def fit_columns(width: int) -> Widths:
     """The columns that fit in `width`."""
-    name = min(max(width - _RATE - GAP, 1), _NAME)
-    widths = {"name": name, "rate": _RATE, **dict.fromkeys(_OPTIONAL, 0)}
-    left = width - name - _RATE - GAP
-    for column, narrowest in _OPTIONAL.items():
-        if left >= narrowest + GAP:
-            widths[column] = narrowest
-            left -= narrowest + GAP
-    for column, most in _GROWTH:
-        more = min(max(left, 0), most - widths[column])
-        if widths[column] and more > 0:
-            widths[column] += more
+    numbers = {column.key: (column.narrow.width, column.narrow.rank) for column in columns_of("live")}
+    must = {key: narrowest for key, (narrowest, rank) in numbers.items() if not rank}
+    left = width - sum(narrowest + GAP for narrowest in must.values())
+    widths = {"name": min(max(left, 1), _NAME), **must}
+    left -= widths["name"]
+    for key, (narrowest, rank) in sorted({**_OPTIONAL, **numbers}.items(), key=lambda item: item[1][1]):
+        if rank:
+            widths[key] = narrowest if left >= narrowest + GAP else 0
+            left -= widths[key] and widths[key] + GAP
+    for key, most in _GROWTH:
+        more = min(max(left, 0), most - widths[key])
+        if widths[key] and more > 0:
+            widths[key] += more
             left -= more
-    return Columns(**widths)
-
-
-def format_count(count: int, width: int) -> str:
-    """The number, whole if it fits: digits are never cut off."""
-    for divisor, unit in ((1, ""), (10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T")):
-        text = f"{count // divisor}{unit}"
-        if len(text) <= width:
-            return text
-    return text
-
-
-def format_rate(rate: float, width: int) -> str:
-    """Exits per second, with a decimal if that fits."""
-    text = f"{rate:.1f}"
-    return text if len(text) <= width else format_count(round(rate), width)
-
-
-def format_share(share: float) -> str:
-    """A part of the whole in per cent; what is there is never shown as nothing."""
-    return f"{share:.1%}" if share >= 0.0005 or not share else "<0.1%"
+    others = {key: widths.pop(key) for key in ("name", *_OPTIONAL)}
+    return Widths(**others, numbers=widths)
 
 
 def format_seconds(seconds: float) -> str:

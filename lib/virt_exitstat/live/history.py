@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..reports.report import Report, Table, TargetReport
+from ..counts.tally import NOTHING, Tally
+from ..reports.report import Report, Row, Table, TargetReport
 from ..targets.target import describe_vcpus
 
 #: Intervals that are remembered; no column for them is wider.
@@ -29,22 +30,26 @@ class Key(NamedTuple):
 
 @dataclass
 class Series:
-    """One line's exits: counted since the start, and per second in each of the last intervals, the newest last."""
+    """What was counted for one line: since the start, in the newest interval, and exits per second in the last ones."""
 
-    count: int = 0
+    total: Tally = NOTHING
+    newest: Tally = NOTHING
+    seconds: float = 0.0
     # Four bytes a value: a host may have thousands of vCPUs with a dozen reasons each.
     rates: array[float] = field(default_factory=lambda: array("f"))
 
-    @property
-    def rate(self) -> float:
-        """Exits per second in the newest interval."""
-        return self.rates[-1]
-
-    def append(self, count: int, rate: float) -> None:
-        """One more interval."""
-        self.count += count
-        self.rates.append(rate)
+    def append(self, tally: Tally, seconds: float) -> None:
+        """One more interval, of so many seconds."""
+        self.total += tally
+        self.newest, self.seconds = tally, seconds
+        self.rates.append(self.row(self).per_second)
         del self.rates[:-INTERVALS]
+
+    def row(self, whole: Series, *, since_start: bool = False) -> Row:
+        """The newest interval as a row of the table whose sum is `whole`; or all intervals, which have no rate."""
+        if since_start:
+            return Row("", self.total, whole=whole.total, seconds=0.0)
+        return Row("", self.newest, whole=whole.newest, seconds=self.seconds)
 
 
 @dataclass
@@ -70,11 +75,20 @@ class Record:
 
     def append(self, table: Table) -> None:
         """One more interval, for every reason that was ever seen."""
-        self.total.append(table.total, table.total_per_second)
-        rows = {row.reason_name: row for row in table.rows}
-        for name in {**self.reasons, **rows}:
-            row = rows.get(name)
-            self.reasons.setdefault(name, Series()).append(row.count if row else 0, row.per_second if row else 0.0)
+        self.total.append(table.total, table.seconds)
+        tallies = {row.reason_name: row.tally for row in table.rows}
+        for name in {**self.reasons, **tallies}:
+            self.reasons.setdefault(name, Series()).append(tallies.get(name, NOTHING), table.seconds)
+
+
+def add_up_series(several: Iterable[Series]) -> Series:
+    """The sum of lines of one time, without their histories."""
+    total = Series()
+    for series in several:
+        total.total += series.total
+        total.newest += series.newest
+        total.seconds = series.seconds
+    return total
 
 
 @dataclass

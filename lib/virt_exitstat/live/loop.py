@@ -15,10 +15,11 @@ from ..clock import Clock
 from ..errors import UsageError
 from ..host.streams import say
 from ..reports.report import Report
+from ..reports.sort import Sort
 from .keyboard import Press, read_presses
 from .paint import import_rich, paint_lines
 from .terminal import ENDING, Terminal, TerminalGoneError, caught_signals, stop_process
-from .view import LiveView, Sort
+from .view import LiveView
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
 
@@ -55,7 +56,7 @@ def run_live(
     *,
     duration_s: float = math.inf,
     per_vcpu: bool = False,
-    sort: Sort = Sort.RATE,
+    sort: Sort = Sort.COUNT,
 ) -> None:
     """Show the source's reports, one an interval, until q, an ending signal, or `duration_s` is over (or the terminal).
 

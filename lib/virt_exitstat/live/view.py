@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import copy
-import enum
 from collections.abc import Sequence
 
+from ..formats.columns import columns_of, format_rate
 from ..reports.report import Report
+from ..reports.sort import Sort
 from ..text import escape
 from .cells import (
     Cell,
-    Columns,
     Line,
     Look,
+    Widths,
     draw_bar,
     draw_history,
     fit_columns,
     fit_line,
-    format_count,
-    format_rate,
     format_seconds,
-    format_share,
     make_line,
     show_range,
 )
-from .history import History, Key, Record, Series
+from .history import History, Key, Record, Series, add_up_series
 from .keyboard import Press
 
 #: Below this height, the lines that only set things apart are left out.
 _ROOMY = 16
-
-
-class Sort(enum.Enum):
-    """What tables are sorted by: exits per second now, exits since the start, or name."""
-
-    RATE = "rate"
-    COUNT = "count"
-    NAME = "name"
 
 
 class LiveView:
@@ -52,7 +42,7 @@ class LiveView:
         interval_s: float,
         *,
         per_vcpu: bool = False,
-        sort: Sort = Sort.RATE,
+        sort: Sort = Sort.COUNT,
         encoding: str = "utf-8",
         blocks: bool = True,
     ) -> None:
@@ -97,7 +87,7 @@ class LiveView:
 
     def screen(self, width: int, height: int) -> tuple[Line, ...]:
         """The lines, exactly `height` of them; cells beyond `width` are the painter's to cut."""
-        columns = fit_columns(width)
+        widths = fit_columns(width)
         records = self._sorted()
         apart = 2 if height >= _ROOMY else 0
         room = max(height - 4 - apart, 2)
@@ -111,11 +101,11 @@ class LiveView:
         self._page = min(max(len(records), 1), max(room // 3, room - max(most, 1), 1), room - 1)
         self._first_row = max(min(self._first_row, self._row, len(records) - self._page), self._row - self._page + 1, 0)
 
-        lines = [self._title(width), *self._list(records, columns)]
+        lines = [self._title(width), *self._list(records, widths)]
         if records:
             if apart:
                 lines += [Line(), Line((Cell(self._text(records[self._row].description), Look.TITLE, width),))]
-            lines += self._reasons(reasons, records[self._row].total.rate, columns, room - self._page)
+            lines += self._reasons(reasons, records[self._row].total, widths, room - self._page)
         lines = lines[: height - 1]
         return (*lines, *[Line()] * (height - 1 - len(lines)), self._keys(width))[:height]
 
@@ -127,7 +117,8 @@ class LiveView:
         return sorted(record.reasons.items(), key=lambda item: (*self._rank(item[1]), item[0]))
 
     def _rank(self, series: Series) -> tuple[float, ...]:
-        return {Sort.RATE: (-series.rate, -series.count), Sort.COUNT: (-series.count,), Sort.NAME: ()}[self._sort]
+        rate, exits = series.row(series).per_second, series.total.exits
+        return {Sort.RATE: (-rate, -exits), Sort.COUNT: (-exits,), Sort.NAME: ()}[self._sort]
 
     def _find_selected(self, records: Sequence[Record]) -> int:
         """The selected one's row; else that of its domain, of a domain of that name (it was started again), or what
@@ -141,8 +132,8 @@ class LiveView:
         self._row, self._selected, self._label = row, records[row].key, records[row].label
 
     def _title(self, width: int) -> Line:
-        shown = self._shown.domains()
-        total = format_rate(sum(record.total.rate for record in shown), 12)
+        whole = add_up_series(record.total for record in self._shown.domains())
+        total = format_rate(whole.row(whole).per_second, 12)
         return fit_line(
             [
                 (Cell("virt-exitstat", Look.TITLE), 2),
@@ -156,14 +147,14 @@ class LiveView:
             width,
         )
 
-    def _list(self, records: Sequence[Record], columns: Columns) -> list[Line]:
-        total = sum(record.total.rate for record in records)
+    def _list(self, records: Sequence[Record], widths: Widths) -> list[Line]:
+        whole = add_up_series(record.total for record in records)
         last_row = self._first_row + self._page
         name = "domain" + show_range(self._first_row, last_row, len(records))
         heading = [
-            self._heading(name, Sort.NAME, columns.name),
-            Cell("vCPU" if self._per_vcpu else "vCPUs", Look.HEADING, columns.vcpus, right=True),
-            *self._headings(columns),
+            self._heading(name, Sort.NAME, widths.name),
+            Cell("vCPU" if self._per_vcpu else "vCPUs", Look.HEADING, widths.vcpus, right=True),
+            *self._headings(widths),
         ]
         lines = [make_line(heading)]
         for row, record in list(enumerate(records))[self._first_row : last_row]:
@@ -172,9 +163,9 @@ class LiveView:
             if self._per_vcpu and record.key.vcpu is None:
                 vcpus, label = "-", f"tid {record.key.tid}, {label}"
             cells = [
-                Cell(self._text(label), width=columns.name),
-                Cell(vcpus, width=columns.vcpus, right=True),
-                *self._figures(record.total, total, columns),
+                Cell(self._text(label), width=widths.name),
+                Cell(vcpus, width=widths.vcpus, right=True),
+                *self._figures(record.total, whole, widths),
             ]
             lines.append(make_line(cells, selected=row == self._row))
         if not records:
@@ -182,13 +173,13 @@ class LiveView:
             lines.append(Line((Cell("no running domain" if self._time else first),)))
         return lines
 
-    def _reasons(self, reasons: Sequence[tuple[str, Series]], total: float, columns: Columns, room: int) -> list[Line]:
-        width = columns.name_and_vcpus
+    def _reasons(self, reasons: Sequence[tuple[str, Series]], whole: Series, widths: Widths, room: int) -> list[Line]:
+        width = widths.name_and_vcpus
         name = "reason" + show_range(0, room, len(reasons))
         return [
-            make_line([self._heading(name, Sort.NAME, width), *self._headings(columns)]),
+            make_line([self._heading(name, Sort.NAME, width), *self._headings(widths)]),
             *(
-                make_line([Cell(self._text(name), width=width), *self._figures(series, total, columns)])
+                make_line([Cell(self._text(name), width=width), *self._figures(series, whole, widths)])
                 for name, series in reasons[:room]
             ),
         ]
@@ -197,24 +188,27 @@ class LiveView:
         look = Look.SORTED if sort is self._sort else Look.HEADING
         return Cell(text, look, width, right=sort is not Sort.NAME)
 
-    def _headings(self, columns: Columns) -> list[Cell]:
-        history = f"last {format_seconds(columns.history * self._interval_s)}"
+    def _headings(self, widths: Widths) -> list[Cell]:
+        history = f"last {format_seconds(widths.history * self._interval_s)}"
         return [
-            self._heading("count", Sort.COUNT, columns.count),
-            self._heading("exits/s", Sort.RATE, columns.rate),
-            self._heading("share", None, columns.share),
-            self._heading("", None, columns.bar),
-            self._heading(history if len(history) <= columns.history else "history", None, columns.history),
+            *(
+                self._heading(column.narrow.heading, column.sort, widths.numbers[column.key])
+                for column in columns_of("live")
+            ),
+            self._heading("", None, widths.bar),
+            self._heading(history if len(history) <= widths.history else "history", None, widths.history),
         ]
 
-    def _figures(self, series: Series, total: float, columns: Columns) -> list[Cell]:
-        share = series.rate / total if total else 0.0
+    def _figures(self, series: Series, whole: Series, widths: Widths) -> list[Cell]:
+        cells = []
+        for column in columns_of("live"):
+            row, width = series.row(whole, since_start=column.narrow.since_start), widths.numbers[column.key]
+            cells.append(Cell(column.formats["live"](column.value(row), width), width=width, right=True))
+        share = series.row(whole).share
         return [
-            Cell(format_count(series.count, columns.count), width=columns.count, right=True),
-            Cell(format_rate(series.rate, columns.rate), width=columns.rate, right=True),
-            Cell(format_share(share), width=columns.share, right=True),
-            Cell(draw_bar(share, columns.bar, blocks=self._blocks), Look.BAR, columns.bar),
-            Cell(draw_history(series.rates, columns.history, blocks=self._blocks), Look.HISTORY, columns.history),
+            *cells,
+            Cell(draw_bar(share, widths.bar, blocks=self._blocks), Look.BAR, widths.bar),
+            Cell(draw_history(series.rates, widths.history, blocks=self._blocks), Look.HISTORY, widths.history),
         ]
 
     def _keys(self, width: int) -> Line:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, replace
 
-from .report import OTHERS, Report, Row, Table, sum_targets
-
-
-class Sort(enum.Enum):
-    """What rows are sorted by."""
-
-    COUNT = "count"
-    NAME = "name"
+from .collapse import sum_targets
+from .report import OTHERS, Report, Table
+from .sort import Sort
 
 
 @dataclass(frozen=True)
@@ -45,13 +39,10 @@ def choose_rows(table: Table, choice: Choice) -> Table:
     wanted = [
         row
         for row in table.rows
-        if row.count >= choice.min_count and (choice.reasons is None or row.reason in choice.reasons)
+        if row.tally.exits >= choice.min_count and (choice.reasons is None or row.reason in choice.reasons)
     ][: choice.top]
-    kept = set(wanted)
-    rest = [row for row in table.rows if row not in kept] + ([table.others] if table.others else [])
+    kept = {row.reason for row in wanted}
+    rest = [row for row in table.shown if row is table.others or row.reason not in kept]
     if choice.sort is Sort.NAME:
         wanted.sort(key=lambda row: row.reason_name)
-    others = None
-    if rest:
-        others = Row(OTHERS, *(sum(parts) for parts in zip(*((row.count, row.per_second, row.share) for row in rest))))
-    return replace(table, rows=tuple(wanted), others=others)
+    return replace(table, rows=tuple(wanted), others=table.add_up(rest, OTHERS) if rest else None)

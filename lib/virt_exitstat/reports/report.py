@@ -1,16 +1,15 @@
-"""Targets and counts to rows: collapse, name, sort, share, rate. Computes; formats nothing."""
+"""What was counted in a time, as rows of tables: collapsed, named and sorted. Values only."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..counts.origin import Provenance
-from ..counts.snapshot import AnyThread, CountSnapshot, Lost, Thread
-from ..targets.target import Target, Targets, VCpu
+from ..counts.snapshot import Lost, Thread
+from ..counts.tally import Tally, add_up
+from ..targets.target import Target
 
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
 OTHERS = "(others)"
@@ -18,29 +17,54 @@ OTHERS = "(others)"
 
 @dataclass(frozen=True)
 class Row:
-    """One reason's line: exits counted, exits per second, and the part of the table's total (0 .. 1).
+    """One reason's line in a table whose total is `whole`, counted in `seconds`.
 
     `reason` is the raw reason; None for a sum of several.
     """
 
     reason_name: str
-    count: int
-    per_second: float
-    share: float
+    tally: Tally
+    whole: Tally
+    seconds: float
     reason: int | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Exits per second."""
+        # Ctrl-C may come as soon as a report is out.
+        return self.tally.exits / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def share(self) -> float:
+        """The part of the table's exits that are of this reason, 0 .. 1."""
+        return self.tally.exits / self.whole.exits if self.whole else 0.0
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows sorted by count, descending (then by name), and their sum.
+    """Rows sorted by exits, descending (then by name), and their sum.
 
     `others` sums up rows that were taken out (choose_rows()); the total holds them.
     """
 
     rows: tuple[Row, ...]
-    total: int
-    total_per_second: float
+    total: Tally
+    seconds: float
     others: Row | None = None
+
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """The rows with that of the others."""
+        return (*self.rows, self.others) if self.others else self.rows
+
+    @property
+    def sum(self) -> Row:
+        """All rows as one."""
+        return self.add_up(self.shown, "total")
+
+    def add_up(self, rows: Iterable[Row], name: str) -> Row:
+        """Some of the rows as one."""
+        return Row(name, add_up(row.tally for row in rows), whole=self.total, seconds=self.seconds)
 
 
 @dataclass(frozen=True)
@@ -69,7 +93,7 @@ class Report:
     """All targets, by total, descending.
 
     `time` (UTC) is when the counts were read, `seconds` the measured time up to then; `lost` exits belong to no table.
-    `total` is all targets as one, where that is wanted (choose_rows()).
+    `total` is all targets as one, where that is wanted (choose()).
     """
 
     targets: tuple[TargetReport, ...]
@@ -79,103 +103,7 @@ class Report:
     provenance: Provenance
     total: Table | None = None
 
-
-def make_report(
-    targets: Targets,
-    delta: CountSnapshot,
-    reason_name: Callable[[int], str],
-    ended: Iterable[tuple[int, int]] = (),
-    *,
-    time: datetime,
-    provenance: Provenance,
-) -> Report:
-    """Join what was to be counted with what was counted.
-
-    `targets` carry the vCPUs known at the end of the run as well as at its start. `delta.time_s` is the run's length in
-    seconds. `ended` are the processes (Target.process) that are gone, whose threads are EndedThreads in `delta`. A
-    target whose threads took no exits is there with a total of 0.
-    """
-    gone = frozenset(ended)
-    reports = [_report_target(target, delta, reason_name, ended=target.process in gone) for target in targets.targets]
-    if targets.everything:
-        listed = {target.pid for target in targets.targets if target.process not in gone}
-        for pid in sorted({thread.tgid for thread in delta.counts if isinstance(thread, Thread)} - listed):
-            reports.append(_report_target(Target(pid=pid, vcpus=()), delta, reason_name, ended=False))
-    reports.sort(key=lambda report: (-report.table.total, report.target.label))
-    return Report(tuple(reports), delta.time_s, delta.lost, time, provenance)
-
-
-def sum_targets(report: Report) -> Table:
-    """All targets' exits as one table."""
-    rows = [row for target in report.targets for row in target.table.rows]
-    names = {row.reason: row.reason_name for row in rows if row.reason is not None}
-    counts = _sum({row.reason: row.count} for row in rows if row.reason is not None)
-    return _make_table(counts, report.seconds, names.__getitem__)
-
-
-def _report_target(
-    target: Target, delta: CountSnapshot, reason_name: Callable[[int], str], *, ended: bool
-) -> TargetReport:
-    wanted = [vcpu for vcpu in target.vcpus if target.tids is None or vcpu.tid in target.tids]
-    number_of = {vcpu.tid: vcpu.number for vcpu in wanted}
-    counted = {
-        Thread(thread.tgid, thread.tid): counts
-        for thread, counts in delta.counts.items()
-        if _is_of(thread, target, ended=ended)
-    }
-    for tid in target.tids or ():
-        counted.setdefault(Thread(target.pid, tid), {})
-
-    # A vCPU that was unplugged and plugged in again has two threads and is one vCPU.
-    of_vcpu: dict[int, Counter[int]] = {vcpu.number: Counter() for vcpu in wanted}
-    unnamed: dict[Thread, Counter[int]] = {}
-    for thread, counts in counted.items():
-        number = number_of.get(thread.tid)
-        if number is None:
-            unnamed[thread] = Counter(counts)
-        else:
-            of_vcpu[number].update(counts)
-
-    per_vcpu = [
-        VCpuReport(number, Thread(target.pid, _tid_of(wanted, number)), _make_table(counts, delta.time_s, reason_name))
-        for number, counts in of_vcpu.items()
-    ] + [VCpuReport(None, thread, _make_table(counts, delta.time_s, reason_name)) for thread, counts in unnamed.items()]
-    per_vcpu.sort(key=lambda one: (-one.table.total, one.vcpu is None, one.vcpu or 0, one.thread))
-    return TargetReport(
-        target=target,
-        ended=ended,
-        vcpus=tuple(sorted(of_vcpu)),
-        unnamed=tuple(sorted(unnamed)),
-        table=_make_table(_sum(counted.values()), delta.time_s, reason_name),
-        per_vcpu=tuple(per_vcpu),
-    )
-
-
-def _is_of(thread: AnyThread, target: Target, *, ended: bool) -> bool:
-    if isinstance(thread, Thread):
-        return not ended and thread.tgid == target.pid
-    return ended and (thread.tgid, thread.started) == target.process
-
-
-def _tid_of(vcpus: Iterable[VCpu], number: int) -> int:
-    return next(vcpu.tid for vcpu in vcpus if vcpu.number == number)
-
-
-def _sum(counts_of_threads: Iterable[Mapping[int, int]]) -> Counter[int]:
-    total: Counter[int] = Counter()
-    for counts in counts_of_threads:
-        total.update(counts)
-    return total
-
-
-def _make_table(counts: Mapping[int, int], seconds: float, reason_name: Callable[[int], str]) -> Table:
-    total = sum(counts.values())
-    if seconds <= 0:  # Ctrl-C may come as soon as a report is out
-        seconds = math.inf
-    rows = [
-        Row(reason_name(reason), count, count / seconds, count / total, reason)
-        for reason, count in counts.items()
-        if count
-    ]
-    rows.sort(key=lambda row: (-row.count, row.reason_name))
-    return Table(tuple(rows), total, total / seconds)
+    @property
+    def label_of_total(self) -> str:
+        """What the table of all targets is called."""
+        return "all processes" if any(not shown.target.domain for shown in self.targets) else "all domains"

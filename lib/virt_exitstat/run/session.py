@@ -15,7 +15,8 @@ from ..counts.snapshot import CountSnapshot
 from ..domains.sources import TargetSource
 from ..host import processes
 from ..host.processes import Watch
-from ..reports.report import Report, make_report
+from ..reports.collapse import make_report
+from ..reports.report import Report
 from ..targets.target import Target, Targets
 
 

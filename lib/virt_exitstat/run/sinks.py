@@ -1,23 +1,16 @@
-"""Where reports go: to standard output or appended to a file, in the format that is wanted, each at once."""
+"""Where text goes: to standard output, or appended to a file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from ..arguments.options import Options, OutputFormat
 from ..errors import ExitStatError
-from ..formats.json_document import render_json
-from ..formats.records import render_csv, render_wide
-from ..formats.table import render_report
 from ..host.streams import write_stream
-from ..reports.choose import Choice, choose
-from ..reports.report import Report
 from ..text import escape
 
 
@@ -99,40 +92,3 @@ class LogFile:
 
     def _explain(self, what: str, error: OSError, hint: str) -> ExitStatError:
         return ExitStatError(f"cannot {what} {escape(str(self._path))}: {error.strerror}", hint)
-
-
-class Output:
-    """Writes reports to a sink the way the options say."""
-
-    def __init__(self, options: Options, choice: Choice, sink: Sink) -> None:
-        self._options, self._choice, self._sink = options, choice, sink
-
-    def write(self, report: Report) -> None:
-        """Write what is chosen of one report, flushed."""
-        renderers: dict[OutputFormat, Callable[[Report], str]] = {
-            OutputFormat.TABLE: self._table,
-            OutputFormat.WIDE: self._wide,
-            OutputFormat.JSON: lambda report: render_json(report, one_line=self._repeats) + "\n",
-            # The header stands once in a stream, and once in a file that several runs append to.
-            OutputFormat.CSV: lambda report: render_csv(report, header=self._options.header and self._sink.is_empty()),
-        }
-        text = renderers[self._options.output](choose(report, self._choice))
-        if text:
-            self._sink.write(text)
-
-    @property
-    def _repeats(self) -> bool:
-        return self._options.interval_s is not None
-
-    def _table(self, report: Report) -> str:
-        text = render_report(
-            report, per_vcpu=self._options.per_vcpu, header=self._options.header, timestamp=self._repeats
-        )
-        return self._apart(text)
-
-    def _wide(self, report: Report) -> str:
-        return self._apart(render_wide(report, header=self._options.header))
-
-    def _apart(self, text: str) -> str:
-        # Reports for the eye stand an empty line apart.
-        return text and ("" if self._sink.is_empty() else "\n") + text + "\n"

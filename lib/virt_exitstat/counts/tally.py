@@ -1,0 +1,40 @@
+"""What was counted, as one value. A number that every row is to show is a field here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted of one reason, or of several. `exits` is their number."""
+
+    exits: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(exits=self.exits + other.exits)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(exits=self.exits - other.exits)
+
+    def __bool__(self) -> bool:
+        return self.exits != 0
+
+
+#: What was counted where nothing was.
+NOTHING = Tally()
+
+
+def add_up(tallies: Iterable[Tally]) -> Tally:
+    """Their sum."""
+    return sum(tallies, NOTHING)
+
+
+def add_up_by_reason(of_several: Iterable[Mapping[int, Tally]]) -> dict[int, Tally]:
+    """{raw reason: tally} of several threads, as one."""
+    total: dict[int, Tally] = {}
+    for tallies in of_several:
+        for reason, tally in tallies.items():
+            total[reason] = total[reason] + tally if reason in total else tally
+    return total

@@ -1,0 +1,46 @@
+"""What a format is: a name, and a function from a report to text. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..reports.report import Report
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of text in columns. `alignment` is left or right for each; `headings` is empty where none are wanted."""
+
+    headings: Sequence[str]
+    alignment: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the user wants of reports in whatever format.
+
+    `lay_out` makes aligned text of a grid (aligned.py). `repeats` says that more reports may come, `is_first` that
+    nothing stands before this one.
+    """
+
+    lay_out: Callable[[Grid], str]
+    per_vcpu: bool = False
+    header: bool = True
+    repeats: bool = False
+    is_first: bool = True
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write reports. `about` says what it is, in the help. `render` gives the whole text, its end too."""
+
+    name: str
+    about: str
+    render: Callable[[Report, Style], str]
+
+
+def set_apart(text: str, style: Style) -> str:
+    """Text for the eye: an empty line stands between it and what is before."""
+    return text and ("" if style.is_first else "\n") + text + "\n"
