@@ -12,7 +12,7 @@ import libvirt
 
 from fake_host import FakeHost
 from made_up_reports import snapshot
-from virt_exitstat import cli, errors
+from virt_exitstat import cli, errors, world
 from virt_exitstat.clock import Clock
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
@@ -230,10 +230,12 @@ class World:
         counter = TimedCounter if self.clock else SetCounter
         return cli.main(
             argv,
-            connection=self.connection,
-            counter=lambda thread_filter: counter(self, thread_filter),
-            root=self.root,
-            clock=self.clock,
+            world.World(
+                connection=self.connection,
+                make_counter=lambda thread_filter, _: counter(self, thread_filter),
+                root=self.root,
+                clock=self.clock,
+            ),
         )
 
     def run(self, *argv):

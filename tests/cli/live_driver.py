@@ -18,8 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 
 import made_up_reports
+from virt_exitstat.clock import Clock
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.live.loop import run_live
+from virt_exitstat.run.schedule import Schedule
 
 REASONS = ("CPUID", "MSR", "IOIO", "HLT", "INTR", "VINTR", "VMMCALL")
 
@@ -64,6 +66,9 @@ class MadeUpSource:
     def fileno(self):
         return self.commands
 
+    def keep_house(self):
+        pass
+
     def refresh(self):
         for command in os.read(self.commands, 4096).decode().split("\n"):
             if command.startswith("+"):
@@ -86,9 +91,9 @@ if __name__ == "__main__":
     try:
         commands, reports, times, *names = sys.argv[1:]
         interval_s, _, duration_s = times.partition(",")
-        run_live(
-            MadeUpSource(int(commands), int(reports), names), float(interval_s), duration_s=float(duration_s or "inf")
-        )
+        clock = Clock()
+        schedule = Schedule(clock.monotonic_s(), float(interval_s), float(duration_s) if duration_s else None)
+        run_live(MadeUpSource(int(commands), int(reports), names), schedule, clock)
     except ExitStatError as error:
         print(f"virt-exitstat: {error}\nhint: {error.hint}", file=sys.stderr)
         sys.exit(error.status)

@@ -79,3 +79,27 @@ def test_a_libvirt_that_fails_is_met_with_silence(world):
     world.connection.close()
     world.connection = None  # the real one, which is asked at an address that is none
     assert offered(world, "-c qemu+unix:///system?socket=/none --complete domains") == []
+
+
+class Spy:
+    """A connection, and whether it was asked to tell of events."""
+
+    is_watched = False
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def domainEventRegisterAny(self, *_):  # noqa: N802
+        self.is_watched = True
+        return 0
+
+
+def test_a_line_with_an_interval_has_no_domain_watched_while_it_is_completed(world):
+    world.connection = Spy(world.connection)
+    assert "web01" in offered(world, "-i 1 --complete domains")
+    assert not world.connection.is_watched
+    world.run("web01", "-i", ".01", "--count", "1")
+    assert world.connection.is_watched

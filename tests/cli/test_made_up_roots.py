@@ -20,6 +20,7 @@ from virt_exitstat.errors import ExitStatError
 from virt_exitstat.kernel import prerequisites
 from virt_exitstat.kernel.attach_plan import plan_attachment
 from virt_exitstat.kernel.headers import explain_headers
+from virt_exitstat.world import World
 
 DATA = Path(__file__).parents[1] / "unit/data"
 
@@ -77,7 +78,7 @@ class AnyCounter(SetCounter):
 def answer(world, words):
     """Do what the command line says on this host, with everything but the kernel program; "" or our own error."""
 
-    def counter(thread_filter):
+    def counter(thread_filter, _counting):
         prerequisites.check_privileges(world.root)
         explain_headers("Unable to find kernel headers", world.root)
         plan_attachment(world.root)
@@ -87,7 +88,7 @@ def answer(world, words):
     out = io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-            cli.main(words, connection=world.connection, counter=counter, root=world.root)
+            cli.main(words, World(connection=world.connection, make_counter=counter, root=world.root))
     except ExitStatError as error:
         assert error.hint.strip() and str(error).isprintable() and error.hint.isprintable()
         return str(error)

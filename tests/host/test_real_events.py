@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from local_libvirt import CHECKOUT, URI, virsh
-from virt_exitstat.arguments.options import Options
 from virt_exitstat.clock import Clock
+from virt_exitstat.domains import libvirtd as driver
 from virt_exitstat.domains.asker import Asker
 from virt_exitstat.domains.resolve import LeftOut
 from virt_exitstat.domains.sources import RunningDomains
+from virt_exitstat.targets.selection import Selection
 
 PREFIX = f"exitstat-{os.getpid()}"
 ROOT = Path("/")
@@ -22,15 +23,15 @@ DAEMON = Path("/run/libvirtd.pid")
 
 
 @pytest.fixture()
-def running(libvirtd):
+def running(libvirtd):  # noqa: ARG001
     """What runs, by a source that is asked again when libvirt tells something; and what it noted."""
     notes, known = [], ()
-    with Asker(lambda: libvirtd.open_connection(URI, events=True), where=URI, watches=True) as asker:
+    with Asker(lambda: driver.open_connection(URI, events=True), where=URI, watches=True) as asker:
         source = RunningDomains(
-            Options(),
+            Selection(),
             None,
             asker,
-            run_dir=asker.ask(functools.partial(libvirtd.run_directory, root=ROOT)),
+            run_dir=asker.ask(functools.partial(driver.run_directory, root=ROOT)),
             root=ROOT,
             clock=Clock(),
             note=notes.append,

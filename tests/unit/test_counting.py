@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from virt_exitstat.clock import Clock
-from virt_exitstat.run.loop import count
+from virt_exitstat.run.loop import run_reports
 from virt_exitstat.run.schedule import Schedule
 from virt_exitstat.run.signals import Signals
 
@@ -64,12 +64,13 @@ def send(number):
 def run():
     """Count by a clock: what was shown, the last report at the end, and the session."""
 
-    def run(clock, interval_s=None, duration_s=None, reports=None, reopen=None, session=None):
+    def run(clock, interval_s=None, duration_s=None, session=None, **more):
         session, shown = session or FakeSession(clock), []
         schedule = Schedule(clock.now_s, interval_s, duration_s)
         with Signals() as signals:
-            last = count(session, schedule, signals, clock, reports=reports, show=shown.append, reopen=reopen)
-        return [*shown, last], session
+            listeners = {signals.fileno(): lambda: bool(signals.take())}
+            run_reports(session, schedule, clock, show=shown.append, **{"listeners": listeners, **more})
+        return [*shown, session.report(last=True)], session
 
     return run
 
@@ -92,10 +93,18 @@ def test_a_signal_ends_it_with_what_there_is(run, number):
     assert run(FakeClock({4.25: send(number)}), 2)[0] == [2, 4, (4.25, "last")]
 
 
-def test_sighup_opens_anew_what_can_be(run):
-    clock, opened = FakeClock({3: send(signal.SIGHUP)}), []
-    assert run(clock, 2, 6, reopen=lambda: opened.append(clock.now_s))[0] == [2, 4, (6, "last")]
-    assert opened == [3]
+def test_a_listener_that_does_not_end_the_run_shifts_no_report(run):
+    clock, heard = FakeClock({3: lambda: os.write(writer, b"x")}), []
+    reader, writer = os.pipe()
+    listeners = {reader: lambda: heard.append((clock.now_s, os.read(reader, 9)))}
+    assert run(clock, 2, 6, listeners=listeners)[0] == [2, 4, (6, "last")]
+    assert heard == [(3, b"x")]
+
+
+def test_what_comes_before_each_wait_says_how_long_it_takes_at_most(run):
+    clock, waits = FakeClock(), []
+    assert run(clock, 2, 4, before_wait=lambda: waits.append(clock.now_s) or 0.5)[0] == [2, (4, "last")]
+    assert waits == [0, 0.5, 1, 1.5, 2, 2, 2.5, 3, 3.5, 4]
 
 
 def test_an_event_is_looked_at_at_once_and_shifts_no_report(run):
@@ -119,5 +128,5 @@ def test_what_show_raises_ends_the_run():
         raise BrokenPipeError
 
     with Signals() as signals, pytest.raises(BrokenPipeError):
-        count(FakeSession(clock), schedule, signals, clock, reports=None, show=show, reopen=None)
+        run_reports(FakeSession(clock), schedule, clock, listeners={signals.fileno(): signals.take}, show=show)
     assert clock.now_s == 1

@@ -10,11 +10,11 @@ import libvirt
 import pytest
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat.arguments.options import Options
 from virt_exitstat.clock import Clock
 from virt_exitstat.domains.asker import Asker
 from virt_exitstat.domains.resolve import LeftOut
 from virt_exitstat.domains.sources import KnownTargets, RunningDomains
+from virt_exitstat.targets.selection import Selection
 from virt_exitstat.targets.target import Domain, Target, VCpu
 
 
@@ -74,7 +74,7 @@ class Followed:
         )
         self.left_out = LeftOut(self.notes.append)
         self.source = RunningDomains(
-            options or Options(),
+            options or Selection(),
             named,
             self.asker,
             run_dir=host.run_dir,
@@ -110,7 +110,7 @@ def test_all_domains_are_those_that_run_now(two):
 
 
 def test_only_named_domains_are_found_also_defined_anew(two):
-    by_name, by_uuid = (Options(domains=(word,)) for word in ("guest01", GUEST01.uuid))
+    by_name, by_uuid = (Selection(domains=(word,)) for word in ("guest01", GUEST01.uuid))
     named = Followed(two, Libvirt(GUEST01, GUEST02), options=by_name, named=[GUEST01])
     assert named.find() == {"guest01": 100}
     anew = Domain("guest01", "99999999-9999-4999-8999-999999999999", 7)
@@ -244,7 +244,7 @@ def test_a_domain_without_a_record_is_given_time_before_it_is_noted(two):
 
 def test_a_named_domain_that_was_bad_at_the_start_is_said_once_and_found_when_it_is_mended(two):
     two.add_status_text("<domstatus", domain=GUEST01)
-    names = Options(domains=("guest01", "guest02"))
+    names = Selection(domains=("guest01", "guest02"))
     followed = Followed(two, Libvirt(GUEST01, GUEST02), options=names, named=[GUEST01, GUEST02])
     followed.left_out.say(GUEST01, "as resolve() does")
     for now_s in (0, 6, 12):

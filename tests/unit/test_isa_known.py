@@ -2,8 +2,6 @@
 
 import ast
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,16 +48,3 @@ def test_a_cpu_without_virtualization_is_refused():
 def test_another_architecture_is_refused(cpuinfo):
     with refuses(ExitStatError, "unsupported architecture"):
         find_isa(cpuinfo)
-
-
-def test_all_of_the_wing_but_host_reads_nothing():
-    """What reads a file goes through host.files, here as everywhere."""
-    modules = [f"virt_exitstat.isa.{module.stem}" for module in WING.glob("[a-z]*.py") if module.stem != "host"]
-    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(LIB)}
-    ).stdout.split()
-    ours = {name for name in loaded if name.startswith("virt_exitstat")}
-    assert set(modules) < ours
-    outside = {name for name in ours if not name.startswith("virt_exitstat.isa")}
-    assert outside == {"virt_exitstat", "virt_exitstat.errors", "virt_exitstat.text"}

@@ -1,28 +1,49 @@
-"""cli.parse_options: the command line as a value, by its form alone."""
+"""arguments: the command line as a value, by its form alone."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 from refusals import refuses
 
-from virt_exitstat.arguments.options import Candidates, Options
-from virt_exitstat.arguments.parser import parse_options
+from virt_exitstat import __version__
+from virt_exitstat.arguments.parser import parse_request
+from virt_exitstat.arguments.requests import Candidates, Complete, Count, Counting, List, Show, Timing, Watch
+from virt_exitstat.arguments.table import GROUPS, OPTIONS
 from virt_exitstat.arguments.values import guess_duration
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
 from virt_exitstat.reports.choose import Choice
 from virt_exitstat.reports.sort import Sort
+from virt_exitstat.targets.selection import Selection
 
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
 
 
 def parse(line):
-    return parse_options(line.split())
+    return parse_request(line.split())
+
+
+def request(verb, domains=(), **fields):
+    """A request whose fields stand side by side, whichever of its parts they are of."""
+    parts = {"selection": {"domains": tuple(domains)}, "timing": {}, "counting": {}}
+    for kind, part in ((Selection, "selection"), (Timing, "timing"), (Counting, "counting")):
+        for field in dataclasses.fields(kind):
+            if field.name in fields:
+                parts[part][field.name] = fields.pop(field.name)
+    made = {"selection": Selection(**parts["selection"])}
+    if verb in (Count, Watch):
+        made.update(timing=Timing(**parts["timing"]), counting=Counting(**parts["counting"]))
+    return verb(**made, **fields)
+
+
+def counts(domains=(), **fields):
+    return request(Count, domains, **fields)
 
 
 def test_nothing_given_means_everything_until_ctrl_c():
-    assert parse("") == Options()
+    assert parse("") == counts()
 
 
 # -- DURATION --
@@ -52,17 +73,17 @@ def test_nothing_given_means_everything_until_ctrl_c():
 )
 def test_the_last_word_is_the_duration_if_it_is_a_number(line, domains, duration_s):
     options = parse(line)
-    assert (options.domains, options.duration_s) == (domains, duration_s)
+    assert (options.selection.domains, options.timing.duration_s) == (domains, duration_s)
 
 
 @pytest.mark.parametrize("word", ["nan", "inf", "infinity", "1e9", "1e3", "0x10", "10s", "1_0", "1,5", "10.0.0.1"])
 def test_what_float_would_take_beyond_plain_numbers_is_a_domain(word):
-    assert parse(word) == Options(domains=(word,))
+    assert parse(word) == counts(domains=(word,))
 
 
 def test_digits_of_another_script_are_a_name():
     word = "\u0661\u0660"
-    assert parse(word) == Options(domains=(word,))
+    assert parse(word) == counts(domains=(word,))
 
 
 @pytest.mark.parametrize("word", ["0", "0.0", "-0", "-5", "-0.5", "-.5", "1000000001", "1000000000.5", "9" * 400])
@@ -83,19 +104,19 @@ def test_a_duration_out_of_range_is_refused(word):
     ],
 )
 def test_options_may_stand_anywhere(line):
-    assert parse(line) == Options(domains=("guest01",), vcpus=frozenset({0}), duration_s=10)
+    assert parse(line) == counts(domains=("guest01",), vcpus=frozenset({0}), duration_s=10)
 
 
 def test_a_word_keeps_its_spaces():
-    assert parse_options(["two words", "10"]) == Options(domains=("two words",), duration_s=10)
+    assert parse_request(["two words", "10"]) == counts(domains=("two words",), duration_s=10)
 
 
 def test_a_number_with_a_newline_is_no_number():
-    assert parse_options(["10\n"]) == Options(domains=("10\n",))
+    assert parse_request(["10\n"]) == counts(domains=("10\n",))
 
 
 def test_a_domain_may_begin_with_a_dash():
-    assert parse("--domain=-weird 5") == Options(domains=("-weird",), duration_s=5)
+    assert parse("--domain=-weird 5") == counts(domains=("-weird",), duration_s=5)
 
 
 # -- `--` --
@@ -104,16 +125,16 @@ def test_a_domain_may_begin_with_a_dash():
 @pytest.mark.parametrize(
     ("line", "options"),
     [
-        ("-- -weird 5", Options(("-weird",), duration_s=5)),
-        ("-- --list", Options(("--list",))),
-        ("--list -- --list", Options(("--list",), list=True)),
-        ("a -- -b 5", Options(("a", "-b"), duration_s=5)),
-        ("a -- 5", Options(("a",), duration_s=5)),
-        ("a 5 --", Options(("a",), duration_s=5)),
-        ("a -i 1 -- b --", Options(("a", "b", "--"), interval_s=1)),
-        ("-- -1e9", Options(("-1e9",))),
-        ("-- -5s", Options(("-5s",))),
-        ("--", Options()),
+        ("-- -weird 5", counts(("-weird",), duration_s=5)),
+        ("-- --list", counts(("--list",))),
+        ("--list -- --list", request(List, ("--list",))),
+        ("a -- -b 5", counts(("a", "-b"), duration_s=5)),
+        ("a -- 5", counts(("a",), duration_s=5)),
+        ("a 5 --", counts(("a",), duration_s=5)),
+        ("a -i 1 -- b --", counts(("a", "b", "--"), interval_s=1)),
+        ("-- -1e9", counts(("-1e9",))),
+        ("-- -5s", counts(("-5s",))),
+        ("--", counts()),
     ],
 )
 def test_what_follows_two_dashes_is_no_option_on_any_python(line, options):
@@ -129,17 +150,17 @@ def test_two_dashes_are_no_value_of_an_option():
 @pytest.mark.parametrize("before", [(), ("guest01",), ("-d",), ("--interval",)])
 def test_what_only_begins_like_a_negative_number_is_an_unknown_option_on_any_python(before, word):
     with refuses(UsageError, "unrecognized arguments: " + word.replace("\x1b", "\\x1b")):
-        parse_options([*before, word])
+        parse_request([*before, word])
 
 
 @pytest.mark.parametrize("word", ["-z\x1b[2J", "--\x1b[2J", "--list=\x1b[2J", "--complete=\x1b[2J"])
 def test_what_argparse_quotes_cannot_drive_the_terminal(word):
     with refuses(UsageError, r"\x1b[2J"):
-        parse_options([word])
+        parse_request([word])
 
 
 def test_a_name_with_a_space_is_no_option():
-    assert parse_options(["-1 st", "-d", "-2 nd"]).domains == ("-1 st", "-2 nd")
+    assert parse_request(["-1 st", "-d", "-2 nd"]).selection.domains == ("-1 st", "-2 nd")
 
 
 # -- --vcpu --
@@ -161,7 +182,7 @@ def test_a_name_with_a_space_is_no_option():
     ],
 )
 def test_a_vcpu_list_is_numbers_and_ranges(text, numbers):
-    assert parse_options(["guest01", "--vcpu", text]).vcpus == frozenset(numbers)
+    assert parse_request(["guest01", "--vcpu", text]).selection.vcpus == frozenset(numbers)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +191,7 @@ def test_a_vcpu_list_is_numbers_and_ranges(text, numbers):
 )
 def test_what_is_no_vcpu_list_is_refused(text):
     with refuses(UsageError, "must be a vCPU's number"):
-        parse_options(["guest01", f"--vcpu={text}"])
+        parse_request(["guest01", f"--vcpu={text}"])
 
 
 def test_a_backward_range_is_refused_and_turned_round():
@@ -205,7 +226,7 @@ def test_a_vcpu_of_5000_digits_is_refused():
 )
 def test_pids(line, pids, everything):
     options = parse(f"{line} 10")
-    assert options == Options(pids=pids, all_processes=everything, duration_s=10)
+    assert options == counts(pids=pids, all_processes=everything, duration_s=10)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +234,7 @@ def test_pids(line, pids, everything):
     [("--tid 7", (7,)), ("-t 7,8,9", (7, 8, 9)), ("-t 7 -t 8,9", (7, 8, 9)), ("-t 4194304", (4194304,))],
 )
 def test_tids(line, tids):
-    assert parse(line) == Options(tids=tids)
+    assert parse(line) == counts(tids=tids)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +243,7 @@ def test_tids(line, tids):
 @pytest.mark.parametrize(("option", "kind"), [("--pid", "process"), ("--tid", "thread")])
 def test_what_is_no_id_is_refused(option, kind, text):
     with refuses(UsageError, f"{option}: ", f"must be the id of a {kind}"):
-        parse_options([f"{option}={text}"])
+        parse_request([f"{option}={text}"])
 
 
 def test_all_threads_cannot_be_asked_for():
@@ -237,12 +258,12 @@ def test_all_threads_cannot_be_asked_for():
     ("text", "number"), [("1", 1), ("64", 64), ("4096", 4096), ("0010", 10), ("0000001", 1), ("1048573", 1048573)]
 )
 def test_there_is_room_for_as_many_vcpus_as_asked_for(text, number):
-    assert parse(f"guest01 --max-vcpus {text} 10") == Options(("guest01",), max_vcpus=number, duration_s=10)
-    assert parse(f"--max-vcpus={text}") == Options(max_vcpus=number)
+    assert parse(f"guest01 --max-vcpus {text} 10") == counts(("guest01",), max_vcpus=number, duration_s=10)
+    assert parse(f"--max-vcpus={text}") == counts(max_vcpus=number)
 
 
 def test_there_is_room_for_4096_vcpus_unless_asked_for():
-    assert parse("guest01").max_vcpus == Options().max_vcpus == 4096
+    assert parse("guest01").counting.max_vcpus == Counting().max_vcpus == 4096
 
 
 @pytest.mark.parametrize(
@@ -254,7 +275,7 @@ def test_there_is_room_for_4096_vcpus_unless_asked_for():
 )
 def test_what_is_no_number_of_vcpus_is_refused(text):
     with refuses(UsageError, "--max-vcpus: ", "must be a whole number from 1 to 1048573"):
-        parse_options([f"--max-vcpus={text}"])
+        parse_request([f"--max-vcpus={text}"])
 
 
 @pytest.mark.parametrize(
@@ -276,12 +297,12 @@ def test_a_rows_number_fits_beside_the_values_that_mean_no_row():
     highest = 1048573
     # Rows are 0 .. --max-vcpus - 1.
     assert highest - 1 < none < skipped
-    assert parse(f"--max-vcpus {highest}").max_vcpus == highest
+    assert parse(f"--max-vcpus {highest}").counting.max_vcpus == highest
 
 
 @pytest.mark.parametrize("attachment", Attachment)
 def test_each_way_to_attach_can_be_asked_for(attachment):
-    assert parse(f"guest01 --attach {attachment.value}") == Options(("guest01",), attachment=attachment)
+    assert parse(f"guest01 --attach {attachment.value}") == counts(("guest01",), attachment=attachment)
 
 
 def test_the_ways_to_attach_are_three():
@@ -289,13 +310,13 @@ def test_the_ways_to_attach_are_three():
 
 
 def test_the_cheapest_way_is_looked_for_unless_asked_for():
-    assert parse("guest01").attachment is Options().attachment is Attachment.AUTO
+    assert parse("guest01").counting.attachment is Counting().attachment is Attachment.AUTO
 
 
 @pytest.mark.parametrize("text", ["", "RAW", "r", "kprobe", "raw,tracepoint", " raw", "\x1b[2J"])
 def test_another_way_to_attach_is_refused_with_those_there_are(text):
     with refuses(UsageError, "--attach: there is no '") as caught:
-        parse_options([f"--attach={text}"])
+        parse_request([f"--attach={text}"])
     assert caught.value.hint == "give auto, raw or tracepoint"
 
 
@@ -317,7 +338,7 @@ def test_a_vcpu_of_a_thread_makes_no_sense():
 
 
 def test_a_vcpu_of_a_process_does():
-    assert parse("--pid 4242 --vcpu 0 10") == Options(pids=(4242,), vcpus=frozenset({0}), duration_s=10)
+    assert parse("--pid 4242 --vcpu 0 10") == counts(pids=(4242,), vcpus=frozenset({0}), duration_s=10)
 
 
 @pytest.mark.parametrize(
@@ -333,22 +354,27 @@ def test_what_argparse_refuses_is_one_of_our_errors(line):
 @pytest.mark.parametrize(
     ("line", "options"),
     [
-        ("--list", Options(list=True)),
-        ("-a", Options(per_vcpu=True)),
-        ("--per-vcpu", Options(per_vcpu=True)),
-        ("--debug", Options(debug=True)),
-        ("-c qemu:///session", Options(uri="qemu:///session")),
-        ("--connect qemu:///session", Options(uri="qemu:///session")),
-        ("-i 0.5", Options(interval_s=0.5)),
-        ("--interval 2 --count 3 10", Options(interval_s=2, count=3, duration_s=10)),
-        ("-i 10 10", Options(interval_s=10, duration_s=10)),
-        ("-o json", Options(output="json")),
-        ("--output wide --log /var/log/exits", Options(output="wide", log=Path("/var/log/exits"))),
-        ("-n 3 -s name", Options(choice=Choice(top=3, sort=Sort.NAME))),
-        ("--top 3 --sort count --min-count 5 --total", Options(choice=Choice(top=3, min_count=5, total=True))),
-        ("-r HLT,MSR_READ --reason 0x40", Options(reasons=("HLT", "MSR_READ", "0x40"))),
-        ("--no-header", Options(header=False)),
-        ("--complete vcpus web01", Options(complete=Candidates.VCPUS, domains=("web01",))),
+        ("--list", request(List)),
+        ("--list --no-header -d 42", request(List, ("42",), header=False)),
+        ("-L -a -s rate 10", request(Watch, interval_s=1.0, duration_s=10, per_vcpu=True, sort=Sort.RATE)),
+        ("-L 0.5", request(Watch, interval_s=0.5, duration_s=0.5)),
+        ("-a", counts(per_vcpu=True)),
+        ("--per-vcpu", counts(per_vcpu=True)),
+        ("--debug", counts(debug=True)),
+        ("-c qemu:///session", counts(uri="qemu:///session")),
+        ("--connect qemu:///session", counts(uri="qemu:///session")),
+        ("-i 0.5", counts(interval_s=0.5)),
+        ("--interval 2 --count 3 10", counts(interval_s=2, reports=3, duration_s=10)),
+        ("-i 10 10", counts(interval_s=10, duration_s=10)),
+        ("-o json", counts(output="json")),
+        ("--output wide --log /var/log/exits", counts(output="wide", log=Path("/var/log/exits"))),
+        ("-n 3 -s name", counts(choice=Choice(top=3, sort=Sort.NAME))),
+        ("--top 3 --sort count --min-count 5 --total", counts(choice=Choice(top=3, min_count=5, total=True))),
+        ("-r HLT,MSR_READ --reason 0x40", counts(reasons=("HLT", "MSR_READ", "0x40"))),
+        ("--no-header", counts(header=False)),
+        ("--complete vcpus web01", request(Complete, ("web01",), what=Candidates.VCPUS)),
+        # What does not go together may be mended before the line is entered.
+        ("--complete domains --list --top 3 -p 1 a", request(Complete, ("a",), pids=(1,), what=Candidates.DOMAINS)),
     ],
 )
 def test_plain_options(line, options):
@@ -358,14 +384,14 @@ def test_plain_options(line, options):
 @pytest.mark.parametrize("word", ["0", "-1", "0.001", "1e9", "nan", "inf", "", "1s", "99999999999", "\u0661"])
 def test_an_interval_is_a_plain_number_of_seconds_that_can_be_kept(word):
     with refuses(UsageError, "--interval"):
-        parse_options([f"--interval={word}"])
+        parse_request([f"--interval={word}"])
 
 
 @pytest.mark.parametrize("option", ["--top", "--min-count", "--count"])
 @pytest.mark.parametrize("word", ["0", "-1", "1.5", "many", "", "9" * 30])
 def test_numbers_of_things_are_whole_and_from_1(option, word):
     with refuses(UsageError, option):
-        parse_options(["-i", "1", f"{option}={word}"])
+        parse_request(["-i", "1", f"{option}={word}"])
 
 
 @pytest.mark.parametrize(
@@ -375,3 +401,48 @@ def test_numbers_of_things_are_whole_and_from_1(option, word):
 def test_what_does_not_go_together_is_refused(line):
     with refuses(UsageError):
         parse(line)
+
+
+VALUES = {"--interval": "2", "--count": "1", "--top": "1", "--min-count": "1", "--max-vcpus": "1", "--pid": "1"}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=[option.long for option in OPTIONS])
+@pytest.mark.parametrize("verb", ["--list", "--live"])
+def test_an_option_that_a_verb_has_no_use_for_is_refused_and_never_ignored(verb, option):
+    """Each option, in each form, is in the request or is refused."""
+    if option.long in ("--help", "--version"):
+        return
+    value = VALUES.get(option.long, option.choices[-1] if option.choices else "7")
+    for form in option.forms:
+        words = [verb, form, value] if option.takes else [verb, form]
+        if verb in {one.value for one in option.verbs}:
+            assert option.long in (verb, "--debug") or parse_request(words) != parse_request([verb])
+        else:
+            with refuses(UsageError, f"{verb} ", option.long):
+                parse_request(words)
+
+
+def test_a_list_has_no_duration():
+    with refuses(UsageError, "--list counts nothing, DURATION is for counts") as caught:
+        parse("--list guest01 42")
+    assert "-d 42" in caught.value.hint
+
+
+# -- the table --
+
+
+def test_the_help_shows_each_option_in_its_group():
+    text = parse("--help").text
+    for heading, options in GROUPS.items():
+        (group,) = re.findall(rf"^{heading}:\n(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+        assert re.findall(r"^  .*?(--[a-z-]+)(?: |$)", group, re.MULTILINE) == [option.long for option in options]
+
+
+def test_help_and_version_are_requests_too():
+    assert parse("--version --list 3") == Show(f"virt-exitstat {__version__}\n")
+    assert parse("--help").text.startswith("usage: virt-exitstat")
+
+
+def test_what_excludes_another_is_an_option():
+    known = {option.long for option in OPTIONS} | {"*", "-"}
+    assert {other for option in OPTIONS for other in option.excludes} <= known

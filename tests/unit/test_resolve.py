@@ -5,10 +5,10 @@ import shutil
 import pytest
 
 from fake_host import GUEST01, GUEST02
-from virt_exitstat.arguments.options import Options
 from virt_exitstat.domains import threads
 from virt_exitstat.domains.resolve import LeftOut, resolve
 from virt_exitstat.errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError
+from virt_exitstat.targets.selection import Selection
 from virt_exitstat.targets.target import Domain
 
 
@@ -44,9 +44,11 @@ def host(host):
 def find(host):
     """Resolve options; what was found by label, the status, and what was noted."""
 
-    def find(options, asker=None):
+    def find(selection, asker=None, **more):
         notes = []
-        found = resolve(options, asker, host.run_dir, host.root, note=notes.append, left_out=LeftOut(notes.append))
+        found = resolve(
+            selection, asker, host.run_dir, host.root, note=notes.append, left_out=LeftOut(notes.append), **more
+        )
         labels = {target.label: target.pid for target in found.targets.targets}
         return labels, found.status, notes
 
@@ -61,7 +63,7 @@ def test_of_all_domains_each_bad_one_is_left_out_with_a_note(host, find):
     host.add_status_text("<domstatus", domain=others[0])
     host.add_vcpus(300, {0: 301}, domain=others[1])
     host.end_process(300)
-    found, status, notes = find(Options(), Asks(GUEST01, *others, GUEST02))
+    found, status, notes = find(Selection(), Asks(GUEST01, *others, GUEST02))
     assert (found, status) == ({"guest01": 100, "guest02": 200}, ExitStatus.OK)
     assert len(notes) == 3 and all(note.startswith("left out: ") for note in notes)
 
@@ -76,12 +78,12 @@ def test_a_domain_that_ends_while_it_is_looked_at_is_none_to_speak_of(host, find
         return found
 
     asker.listAllDomains = list_once
-    assert find(Options(), asker) == ({"guest01": 100}, ExitStatus.OK, [])
+    assert find(Selection(), asker) == ({"guest01": 100}, ExitStatus.OK, [])
 
 
 def test_a_named_one_that_is_bad_says_so_itself_and_the_rest_is_found(host, find):
     host.add_status_text("<domstatus", domain=GUEST01)
-    found, status, notes = find(Options(domains=("guest01", "guest02")), Asks(GUEST01, GUEST02))
+    found, status, notes = find(Selection(domains=("guest01", "guest02")), Asks(GUEST01, GUEST02))
     assert (found, status) == ({"guest02": 200}, ExitStatus.FAILURE)
     (note,) = notes
     assert "guest01.xml is not a complete status file" in note and "\nhint: " in note
@@ -96,7 +98,7 @@ def test_the_status_is_the_first_ones(host, find):
         (("guest01", "third", "guest02"), ExitStatus.NOT_FOUND),
         (("guest02", "guest01", "third"), ExitStatus.FAILURE),
     ):
-        assert find(Options(domains=names), Asks(GUEST01, GUEST02, third))[:2] == ({"third": 300}, status)
+        assert find(Selection(domains=names), Asks(GUEST01, GUEST02, third))[:2] == ({"third": 300}, status)
 
 
 def test_when_none_is_left_the_first_error_is_raised(host, find):
@@ -104,15 +106,15 @@ def test_when_none_is_left_the_first_error_is_raised(host, find):
     host.add_status_text("<domstatus", domain=GUEST02)
     asker = Asks(GUEST01, GUEST02)
     with pytest.raises(NotKvmError, match="guest01"):
-        find(Options(domains=("guest01", "guest02")), asker)
+        find(Selection(domains=("guest01", "guest02")), asker)
     # Of all domains, emulated ones are none of ours: what is wrong with the other one is told.
     with pytest.raises(ExitStatError, match="not a complete status file"):
-        find(Options(), asker)
+        find(Selection(), asker)
 
 
 def test_a_name_that_does_not_run_refuses_the_whole_line(find):
     with pytest.raises(NotFoundError, match="no running domain named 'guest0'"):
-        find(Options(domains=("guest0", "guest02")), Asks(GUEST01, GUEST02))
+        find(Selection(domains=("guest0", "guest02")), Asks(GUEST01, GUEST02))
 
 
 # -- processes and threads --
@@ -132,8 +134,8 @@ def hidden(host):
 @pytest.mark.parametrize(
     ("both", "alone"),
     [
-        (Options(pids=(200, 100)), Options(pids=(200,))),
-        (Options(tids=(201, 101)), Options(tids=(201,))),
+        (Selection(pids=(200, 100)), Selection(pids=(200,))),
+        (Selection(tids=(201, 101)), Selection(tids=(201,))),
     ],
     ids=["pids", "tids"],
 )
@@ -147,25 +149,27 @@ def test_a_process_that_may_not_be_looked_into_is_left_out_of_others(find, both,
 
 def test_a_process_that_is_not_kvm_is_left_out_of_others(host, find):
     host.add_process(900, comm="bash", kvm=False)
-    found, status, notes = find(Options(pids=(100, 900)))
+    found, status, notes = find(Selection(pids=(100, 900)))
     assert (found, status) == ({"pid 100": 100}, ExitStatus.NOT_FOUND)
     assert len(notes) == 1 and "process 900 (bash) is not a KVM process\nhint: " in notes[0]
 
 
-@pytest.mark.parametrize("options", [Options(pids=(100, 999)), Options(tids=(101, 999)), Options(pids=(100, 101))])
+@pytest.mark.parametrize(
+    "options", [Selection(pids=(100, 999)), Selection(tids=(101, 999)), Selection(pids=(100, 101))]
+)
 def test_a_number_that_no_process_has_refuses_the_whole_line(find, options):
     with pytest.raises(NotFoundError):
         find(options)
 
 
 def test_threads_of_one_process_stay_one_target(find, host):
-    found = resolve(Options(tids=(102, 101)), None, None, host.root, note=pytest.fail, left_out=None).targets.targets
+    found = resolve(Selection(tids=(102, 101)), None, None, host.root, note=pytest.fail, left_out=None).targets.targets
     assert [(target.pid, target.tids) for target in found] == [(100, frozenset((101, 102)))]
-    assert find(Options(tids=(102, 201, 101)))[0] == {"pid 100": 100, "pid 200": 200}
+    assert find(Selection(tids=(102, 201, 101)))[0] == {"pid 100": 100, "pid 200": 200}
 
 
 @pytest.mark.usefixtures("hidden")
 def test_a_duration_is_no_pid_of_a_process_that_may_not_be_looked_into(find):
     """Process 1 of most hosts is such a one to most users, and 1 a common duration."""
-    found, _, _ = find(Options(pids=(100,), duration_s=200.0))
+    found, _, _ = find(Selection(pids=(100,)), duration_s=200.0)
     assert found == {"pid 100": 100}

@@ -1,4 +1,4 @@
-"""The command line, parsed. Checks form only: whether a domain runs is found out later."""
+"""Words to a request. Checks form only: whether a domain runs is found out later."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import argparse
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..counts.origin import Attachment
 from ..errors import UsageError
-from ..formats.known import FORMATS
 from ..formats.table import TABLE
 from ..reports.choose import Choice
 from ..reports.sort import Sort
-from ..targets.selection import DEFAULT_URI
+from ..targets.selection import Selection
 from ..text import escape
-from .options import MAX_VCPUS, Candidates, Options, check_options
-from .values import (
-    one_of,
-    one_of_names,
-    parse_id,
-    parse_interval,
-    parse_max_vcpus,
-    parse_name,
-    parse_vcpus,
-    positive,
-    split_duration,
+from .requests import (
+    LIVE_INTERVAL_S,
+    Candidates,
+    Complete,
+    Count,
+    Counting,
+    List,
+    Request,
+    Show,
+    Timing,
+    Watch,
 )
+from .table import GROUPS, OPTIONS, Option, Verb
+from .values import guess_duration, parse_id, parse_name, parse_vcpus, split_duration
+
+_DESCRIPTION = "Count the KVM exits of libvirt domains by reason, per domain or per vCPU."
 
 _EXAMPLES = """\
 examples:
@@ -48,130 +49,115 @@ examples:
 
 _SEE_HELP = "'virt-exitstat --help' shows the options and examples"
 
-#: How often --live shows new figures when --interval does not say.
-_LIVE_INTERVAL_S = 1.0
+# What is said of an option that does not go with a verb.
+_WHY_NOT = {
+    Verb.WATCH: "--live shows a screen, {} is for what is printed",
+    Verb.LIST: "--list counts nothing, {} is for counts",
+}
 
 
-def parse_options(argv: Sequence[str]) -> Options:
-    """The command line as a value. Raises UsageError, and TextWanted for --help and --version."""
-    parser = _Parser(
-        prog="virt-exitstat",
-        usage="%(prog)s [options] [DOMAIN ...] [DURATION]",
-        description="Count the KVM exits of libvirt domains by reason, per domain or per vCPU.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
-    # argparse cannot tell a last number from the domains before it; split_duration does.
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="DOMAIN",
-        help="name, UUID or id of a running domain (default: every one);"
-        " a number at the end is DURATION, in seconds (default: until Ctrl-C)",
-    )
-    parser.add_argument(
-        "-h", "--help", action=_Show, nargs=0, const=_Parser.format_help, help="show this help message and exit"
-    )
-    parser.add_argument(
-        "-d",
-        "--domain",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a domain, also one whose name is a number; may be repeated",
-    )
-    parser.add_argument(
-        "-i",
-        "--interval",
-        type=parse_interval,
-        metavar="SEC",
-        help="report what was counted every SEC seconds, until DURATION or Ctrl-C",
-    )
-    parser.add_argument("--count", type=positive("--count"), metavar="N", help="end after N intervals")
-    parser.add_argument(
-        "-L", "--live", action="store_true", help="a screen like top's, every second or SEC; needs python3-rich"
-    )
-    parser.add_argument("--vcpu", metavar="LIST", help="only these vCPUs, as in 0 or 0,2-5")
-    parser.add_argument("-a", "--per-vcpu", action="store_true", help="a table for each vCPU, the busiest first")
-    parser.add_argument(
-        "-p",
-        "--pid",
-        action="append",
-        default=[],
-        metavar="PID",
-        help="a KVM process instead of a domain; 'all': every one; may be repeated",
-    )
-    parser.add_argument(
-        "-t",
-        "--tid",
-        action="append",
-        default=[],
-        metavar="TID[,TID...]",
-        help="single vCPU threads instead of a domain",
-    )
-    _add_output_options(parser)
-    parser.add_argument(
-        "--max-vcpus",
-        type=parse_max_vcpus,
-        default=MAX_VCPUS,
-        metavar="N",
-        help="vCPU threads there is room for (default: %(default)s, 8 MB of kernel memory)",
-    )
-    parser.add_argument(
-        "--attach",
-        type=one_of("--attach", Attachment),
-        default=Attachment.AUTO,
-        metavar="{auto,raw,tracepoint}",
-        help="raw tracepoint, regular one, or the cheapest that works (default)",
-    )
-    parser.add_argument("--list", action="store_true", help="show what the names resolve to, count nothing")
-    parser.add_argument(
-        "-c",
-        "--connect",
-        metavar="URI",
-        help=f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {DEFAULT_URI})",
-    )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks and what the compiler says")
-    parser.add_argument(
-        "--version",
-        action=_Show,
-        nargs=0,
-        const=lambda parser: f"{parser.prog} {__version__}\n",
-        help="show program's version number and exit",
-    )
-    parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
+def parse_request(argv: Sequence[str]) -> Request:
+    """The command line as a value. Raises UsageError."""
     before, after = _split_at_double_dash(argv)
-    given = parser.parse_intermixed_args(before)
-
+    try:
+        given = _make_parser().parse_intermixed_args(before)
+    except _TextWantedError as wanted:
+        return Show(wanted.text)
     names, duration_s = split_duration([*given.words, *after])
-    pids = [word for text in given.pid for word in text.split(",")]
-    options = Options(
-        domains=tuple(map(parse_name, (*names, *given.domain))),
-        duration_s=duration_s,
-        interval_s=given.interval or (min(_LIVE_INTERVAL_S, duration_s or math.inf) if given.live else None),
-        count=given.count,
-        live=given.live,
-        vcpus=None if given.vcpu is None else parse_vcpus(given.vcpu),
-        per_vcpu=given.per_vcpu,
-        pids=tuple(parse_id("--pid", word) for word in pids if word != "all"),
-        all_processes="all" in pids,
-        tids=tuple(parse_id("--tid", word) for text in given.tid for word in text.split(",")),
-        output=given.output,
+    selection = _selection(given, names)
+    if given.complete:
+        return Complete(Candidates(given.complete), selection)
+    verb = Verb.WATCH if given.live else Verb.LIST if given.list else Verb.COUNT
+    _check_verb(given, verb, duration_s)
+    _check_selection(selection)
+    if verb is Verb.LIST:
+        return List(selection, header=not given.no_header)
+    timing = _timing(given, duration_s)
+    counting = Counting(debug=bool(given.debug), **_given(given, max_vcpus="max_vcpus", attachment="attach"))
+    per_vcpu = bool(given.per_vcpu)
+    if verb is Verb.WATCH:
+        return Watch(selection, timing, counting, per_vcpu, sort=given.sort or Sort.COUNT)
+    return Count(
+        selection,
+        timing,
+        counting,
+        per_vcpu,
+        output=given.output or TABLE.name,
         log=given.log,
         header=not given.no_header,
-        choice=Choice(top=given.top, min_count=given.min_count or 0, sort=given.sort, total=given.total),
-        reasons=tuple(word for text in given.reason for word in text.split(",")),
-        max_vcpus=given.max_vcpus,
-        attachment=given.attach,
-        list=given.list,
-        uri=given.connect,
-        debug=given.debug,
-        complete=Candidates(given.complete) if given.complete else None,
+        choice=Choice(
+            top=given.top,
+            min_count=given.min_count or 0,
+            sort=given.sort or Sort.COUNT,
+            total=bool(given.total),
+        ),
+        reasons=tuple(_words(given.reason)),
     )
-    check_options(options)
-    return options
+
+
+def _selection(given: argparse.Namespace, names: Sequence[str]) -> Selection:
+    pids = _words(given.pid)
+    return Selection(
+        domains=tuple(map(parse_name, (*names, *(given.domain or ())))),
+        pids=tuple(parse_id("--pid", word) for word in pids if word != "all"),
+        all_processes="all" in pids,
+        tids=tuple(parse_id("--tid", word) for word in _words(given.tid)),
+        vcpus=None if given.vcpu is None else parse_vcpus(given.vcpu),
+        uri=given.connect,
+    )
+
+
+def _timing(given: argparse.Namespace, duration_s: float | None) -> Timing:
+    interval_s = given.interval
+    if given.live and interval_s is None:
+        interval_s = min(LIVE_INTERVAL_S, duration_s or math.inf)
+    if given.count and not interval_s:
+        raise UsageError("--count is a number of intervals, and no interval is given", "give one with '-i SECONDS'")
+    if interval_s and duration_s and interval_s > duration_s:
+        raise UsageError(
+            f"--interval {interval_s:g} is longer than the duration, {duration_s:g} s",
+            "count for longer, or leave --interval out for a single report",
+        )
+    return Timing(duration_s, interval_s, given.count)
+
+
+def _check_verb(given: argparse.Namespace, verb: Verb, duration_s: float | None) -> None:
+    """Raise UsageError for an option that the verb has no use for."""
+    for option in OPTIONS:
+        value = getattr(given, option.key, None)
+        if value is not None and verb not in option.verbs:
+            shown = f"{option.long} {getattr(value, 'value', value)}" if option.choices else option.long
+            raise UsageError(_WHY_NOT[verb].format(shown), "leave one of them out")
+    if verb is Verb.LIST and duration_s is not None:
+        raise UsageError(
+            _WHY_NOT[verb].format("DURATION"),
+            f"leave one of them out; a domain of that name or id is given with '-d {duration_s:.15g}'",
+        )
+
+
+def _check_selection(selection: Selection) -> None:
+    """Raise UsageError for domains, processes and threads together."""
+    given = (selection.domains, selection.pids or selection.all_processes, selection.tids)
+    if sum(map(bool, given)) > 1:
+        hint = "give only one of them"
+        if all(word.isdigit() for word in selection.domains):
+            hint = "several pids or tids stand behind one option, with commas between them"
+        elif guess_duration(selection.domains[-1]):
+            hint = f"did you mean {guess_duration(selection.domains[-1])}? A DURATION is in seconds"
+        raise UsageError("domains, --pid and --tid exclude each other", hint)
+    if selection.tids and selection.vcpus:
+        raise UsageError("--vcpu and --tid exclude each other", "a tid is one vCPU already")
+
+
+def _words(lists: Sequence[str] | None) -> list[str]:
+    """The words of an option that takes a list and may be repeated."""
+    return [word for text in lists or () for word in text.split(",")]
+
+
+def _given(given: argparse.Namespace, **names: str) -> dict[str, Any]:
+    """{field: value} of those options that are given; the others have the request's defaults."""
+    values = {field: getattr(given, key) for field, key in names.items()}
+    return {field: value for field, value in values.items() if value is not None}
 
 
 def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -187,46 +173,45 @@ def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(argv[:end]), list(argv[end + 1 :])
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    """What reports look like, where they go and what of them is shown."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=one_of_names("--output", FORMATS),
-        default=TABLE.name,
-        metavar="FORMAT",
-        help="table (default), wide: a line for each vCPU and reason, json or csv",
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="virt-exitstat",
+        usage="%(prog)s [options] [DOMAIN ...] [DURATION]",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
     )
+    # argparse cannot tell a last number from the domains before it; split_duration does.
     parser.add_argument(
-        "--log", type=Path, metavar="FILE", help="append reports to FILE, which SIGHUP opens anew, not to stdout"
+        "words",
+        nargs="*",
+        metavar="DOMAIN",
+        help="name, UUID or id of a running domain (default: every one);"
+        " a number at the end is DURATION, in seconds (default: until Ctrl-C)",
     )
-    parser.add_argument(
-        "-n", "--top", type=positive("--top"), metavar="N", help="only the N most frequent reasons of each table"
-    )
-    parser.add_argument(
-        "-s",
-        "--sort",
-        type=one_of("--sort", Sort),
-        default=Sort.COUNT,
-        metavar="KEY",
-        help="sort reasons by count (default) or name",
-    )
-    parser.add_argument(
-        "--min-count", type=positive("--min-count"), metavar="N", help="only reasons with at least N exits"
-    )
-    parser.add_argument(
-        "-r",
-        "--reason",
-        action="append",
-        default=[],
-        metavar="NAME[,NAME...]",
-        help="only these reasons, by name or raw code; may be repeated",
-    )
-    parser.add_argument("--no-header", action="store_true", help="leave out headings and column names")
-    parser.add_argument("--total", action="store_true", help="a last table of all domains")
+    for heading, options in GROUPS.items():
+        group = parser.add_argument_group(heading)
+        for option in options:
+            group.add_argument(*option.forms, help=option.help, **_action(option))
+    parser.add_argument("--complete", choices=[one.value for one in Candidates], help=argparse.SUPPRESS)
+    return parser
 
 
-class TextWanted(Exception):  # noqa: N818  (no error)
+def _action(option: Option) -> dict[str, Any]:
+    """How argparse is told of an option. What is not given is None."""
+    if option.long == "--help":
+        return {"action": _Show, "nargs": 0, "const": _Parser.format_help}
+    if option.long == "--version":
+        return {"action": _Show, "nargs": 0, "const": lambda parser: f"{parser.prog} {__version__}\n"}
+    if not option.takes:
+        return {"action": "store_const", "const": True}
+    how = "append" if option.repeats else "store"
+    return {"action": how, "type": option.parse, "metavar": option.takes}
+
+
+class _TextWantedError(Exception):
     """The command line wants nothing but `text`, about the program itself."""
 
     def __init__(self, text: str) -> None:
@@ -235,10 +220,10 @@ class TextWanted(Exception):  # noqa: N818  (no error)
 
 
 class _Show(argparse.Action):
-    """Raises TextWanted; `const` makes the text. argparse's own actions print by themselves, and let that fail."""
+    """Raises _TextWantedError; `const` makes the text. argparse's own actions print by themselves, and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        raise TextWanted(self.const(parser))
+        raise _TextWantedError(self.const(parser))
 
 
 class _Parser(argparse.ArgumentParser):

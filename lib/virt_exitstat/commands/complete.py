@@ -1,43 +1,56 @@
-"""What a shell offers where a domain, a vCPU, a reason or a pid is to be typed. What fails offers nothing."""
+"""--complete: what a shell offers where a domain, a vCPU, a reason or a pid is to be typed."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..arguments.options import Candidates, Options
+from ..arguments.requests import Candidates, Complete
 from ..domains import libvirtd, threads
-from ..domains.asker import Asker
-from ..errors import ExitStatError
+from ..errors import ExitStatError, ExitStatus
 from ..isa.host import host_isa
 from ..isa.instruction_set import Isa
 from ..isa.known import ISAS
+from ..run.sinks import StandardOutput
+from ..world import World
+
+#: How long libvirt is waited for, in seconds; the user's line stands still meanwhile.
+_COMPLETION_S = 5
 
 
-def find_candidates(options: Options, asker: Asker, root: Path) -> tuple[str, ...]:
-    """All words that fit, whatever of them is typed already.
+def run(request: Complete, world: World) -> ExitStatus:
+    """Print all words that fit, a line each, whatever of them is typed already.
 
-    `options` is the command line as far as it stands. Raises ExitStatError, or what libvirt raises, when whoever has to
-    be asked does not answer.
+    A message would land in the middle of what the user types: there is none, whatever is wrong.
     """
-    if options.complete is Candidates.REASONS:
-        return _reasons(root)
-    if options.complete is Candidates.PIDS:
-        return tuple(map(str, threads.find_kvm_processes(root)))
-    if options.complete is Candidates.VCPUS and options.pids:
-        return _common(
-            [vcpu.number for vcpu in threads.resolve_process(pid, root).vcpus] for pid in sorted(options.pids)
-        )
-    return asker.ask(functools.partial(_from_libvirt, options))
+    words: Sequence[str] = ()
+    with contextlib.suppress(Exception):
+        words = _find_candidates(request, world)
+    StandardOutput().write("".join(f"{word}\n" for word in words))
+    return ExitStatus.OK
 
 
-def _from_libvirt(options: Options, connection: Any) -> tuple[str, ...]:
-    if options.complete is Candidates.DOMAINS:
+def _find_candidates(request: Complete, world: World) -> tuple[str, ...]:
+    """Raises whatever whoever has to be asked raises."""
+    pids = request.selection.pids
+    if request.what is Candidates.REASONS:
+        return _reasons(world.root)
+    if request.what is Candidates.PIDS:
+        return tuple(map(str, threads.find_kvm_processes(world.root)))
+    if request.what is Candidates.VCPUS and pids:
+        return _common([vcpu.number for vcpu in threads.resolve_process(pid, world.root).vcpus] for pid in sorted(pids))
+    with world.make_asker(request.selection, limit_s=_COMPLETION_S, note=lambda _text: None) as asker:
+        return asker.ask(functools.partial(_from_libvirt, request))
+
+
+def _from_libvirt(request: Complete, connection: Any) -> tuple[str, ...]:
+    if request.what is Candidates.DOMAINS:
         return tuple(domain.name for domain in libvirtd.running_domains(connection))
-    if options.domains:
-        wanted = libvirtd.find_domains(connection, options.domains)
+    if request.selection.domains:
+        wanted = libvirtd.find_domains(connection, request.selection.domains)
         return _common(libvirtd.vcpu_numbers(connection, domain) for domain in wanted)
     running = libvirtd.running_domains(connection)
     return _in_order(number for domain in running for number in libvirtd.vcpu_numbers(connection, domain))

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from ..arguments.requests import List
+from ..domains.resolve import LeftOut, resolve
+from ..errors import ExitStatus
+from ..formats.aligned import lay_out
 from ..formats.format import Grid
+from ..run.sinks import StandardOutput
 from ..targets.target import Targets
 from ..text import escape
+from ..world import World
+from .opening import find_run_dir
+
+
+def run(request: List, world: World) -> ExitStatus:
+    """Print a line for each vCPU. Raises ExitStatError."""
+    with world.make_asker(request.selection) as asker:
+        run_dir = find_run_dir(request.selection, asker, world)
+        resolved = resolve(
+            request.selection,
+            asker,
+            run_dir,
+            world.root,
+            note=world.note,
+            left_out=LeftOut(world.note),
+            may_be_none=True,
+        )
+    StandardOutput().write(lay_out(render_list(resolved.targets, header=request.header)) + "\n")
+    return resolved.status
 
 
 def render_list(targets: Targets, *, header: bool = True) -> Grid:

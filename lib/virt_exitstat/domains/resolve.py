@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ..arguments.options import Options
 from ..errors import ExitStatError, ExitStatus, NotFoundError, NotKvmError, UsageError
 from ..host import processes
+from ..targets.selection import Selection
 from ..targets.target import Domain, Target, Targets, describe_vcpus
 from ..text import escape
 from . import libvirtd, threads
@@ -53,21 +53,39 @@ class Resolved:
 
 
 def resolve(
-    options: Options,
+    selection: Selection,
     asker: Asker | None,
     run_dir: Path | None,
     root: Path,
     *,
     note: Callable[[str], None],
     left_out: LeftOut,
+    duration_s: float | None = None,
+    may_be_none: bool = False,
 ) -> Resolved:
     """All that is to be counted or listed; `note` and `left_out` are told of what is left out.
 
-    `asker` and `run_dir` are libvirt's, None when it is not asked (Options.by_libvirt). Raises NotFoundError when what
-    is named is not there, the first error when nothing of what is there can be counted, or NotFoundError when no domain
-    runs and none is waited for (only with --interval it is).
+    `asker` and `run_dir` are libvirt's, None when it is not asked (Selection.by_libvirt). `duration_s` is the run's,
+    which may be an id that was meant. Raises NotFoundError when what is named is not there, the first error when
+    nothing of what is there can be counted, or NotFoundError when no domain runs, unless that `may_be_none`.
     """
-    found = _restrict(_resolve(options, asker, run_dir, root, note, left_out), options)
+    if selection.by_libvirt:
+        assert asker and run_dir
+        look_up = functools.partial(threads.resolve_domain, run_dir=run_dir, root=root)
+        found = (_resolve_named if selection.domains else _resolve_running)(selection, asker, look_up, left_out)
+    elif selection.all_processes:
+        processes.check_not_hidden(root)
+        found = Resolved(Targets(threads.kvm_processes(root, note), everything=True))
+    else:
+        _refuse_id_as_duration(selection, duration_s, root)
+        found = _resolve_ids(selection, root, note)
+    found = _restrict(found, selection)
+    if selection.by_libvirt and not found.targets.targets and not may_be_none:
+        assert asker
+        raise NotFoundError(
+            f"no KVM domain runs at {asker.ask(libvirtd.describe_address)}",
+            "start one with 'virsh start'; -c names another URI",
+        )
     return replace(found, targets=replace(found.targets, namespace=processes.shown_namespace(root)))
 
 
@@ -77,28 +95,20 @@ def restrict_target(target: Target, numbers: Iterable[int]) -> Target:
     return replace(target, vcpus=chosen, tids=frozenset(vcpu.tid for vcpu in chosen))
 
 
-def _resolve(
-    options: Options,
-    asker: Asker | None,
-    run_dir: Path | None,
-    root: Path,
-    note: Callable[[str], None],
-    left_out: LeftOut,
+def _resolve_named(
+    selection: Selection, asker: Asker, look_up: Callable[[Domain], Target], left_out: LeftOut
 ) -> Resolved:
-    if options.all_processes:
-        processes.check_not_hidden(root)
-        return Resolved(Targets(threads.kvm_processes(root, note), everything=True))
-    if options.pids or options.tids:
-        return _resolve_ids(options, root, note)
-    assert asker and run_dir
-    look_up = functools.partial(threads.resolve_domain, run_dir=run_dir, root=root)
-    if options.domains:
-        named = asker.ask(functools.partial(libvirtd.find_domains, wanted=options.domains))
-        found, errors = _try_each(named, look_up)
-        status = _first_status(errors.values(), is_any_left=bool(found))
-        for domain, error in errors.items():
-            left_out.say(domain, _describe_error(error))
-        return Resolved(Targets(tuple(found)), named, status)
+    named = asker.ask(functools.partial(libvirtd.find_domains, wanted=selection.domains))
+    found, errors = _try_each(named, look_up)
+    status = _first_status(errors.values(), is_any_left=bool(found))
+    for domain, error in errors.items():
+        left_out.say(domain, _describe_error(error))
+    return Resolved(Targets(tuple(found)), named, status)
+
+
+def _resolve_running(
+    _selection: Selection, asker: Asker, look_up: Callable[[Domain], Target], left_out: LeftOut
+) -> Resolved:
     found, errors = _try_each(asker.ask(libvirtd.running_domains), look_up)
     if not all(isinstance(error, NotKvmError) for error in errors.values()):
         # What has ended between the list and the look at its threads is no trouble.
@@ -108,23 +118,16 @@ def _resolve(
     _first_status((error for error in errors.values() if not isinstance(error, NotKvmError)), is_any_left=bool(found))
     for domain, error in errors.items():
         left_out.say(domain, f"left out: {error}")
-    waits = options.interval_s and not options.vcpus
-    if not found and not options.list and not waits:
-        raise NotFoundError(
-            f"no KVM domain runs at {asker.ask(libvirtd.describe_address)}",
-            "start one with 'virsh start'; -c names another URI",
-        )
     return Resolved(Targets(tuple(found)))
 
 
-def _resolve_ids(options: Options, root: Path, note: Callable[[str], None]) -> Resolved:
+def _resolve_ids(selection: Selection, root: Path, note: Callable[[str], None]) -> Resolved:
     # Of processes or threads.
-    _refuse_id_as_duration(options, root)
     found: Sequence[Target]
-    if options.pids:
-        found, errors = _try_each(dict.fromkeys(options.pids), lambda pid: threads.resolve_process(pid, root))
+    if selection.pids:
+        found, errors = _try_each(dict.fromkeys(selection.pids), lambda pid: threads.resolve_process(pid, root))
     else:
-        tids = tuple(dict.fromkeys(options.tids))
+        tids = tuple(dict.fromkeys(selection.tids))
         _, errors = _try_each(tids, lambda tid: threads.resolve_threads([tid], root))
         found = threads.resolve_threads([tid for tid in tids if tid not in errors], root)
     _refuse_missing(errors.values())
@@ -134,17 +137,19 @@ def _resolve_ids(options: Options, root: Path, note: Callable[[str], None]) -> R
     return Resolved(Targets(tuple(found)), status=status)
 
 
-def _refuse_id_as_duration(options: Options, root: Path) -> None:
+def _refuse_id_as_duration(selection: Selection, duration_s: float | None, root: Path) -> None:
     # `--pid A B` is A for B seconds, and hardly meant so when B is a KVM process too, or one of its threads.
-    seconds = int(options.duration_s or 0)
-    if seconds != options.duration_s:
+    seconds = int(duration_s or 0)
+    if seconds != duration_s:
         return
     is_meant = False
     with contextlib.suppress(ExitStatError):  # one that we may not look into is not known to be one
         owner = processes.owner_of(seconds, root)
-        is_meant = bool(owner and (options.tids or owner == seconds) and processes.is_kvm_process(owner, root))
+        is_meant = bool(owner and (selection.tids or owner == seconds) and processes.is_kvm_process(owner, root))
     if is_meant:
-        option, kind, ids = ("--tid", "thread", options.tids) if options.tids else ("--pid", "process", options.pids)
+        option, kind, ids = "--pid", "process", selection.pids
+        if selection.tids:
+            option, kind, ids = "--tid", "thread", selection.tids
         raise UsageError(
             f"{seconds} is a KVM {kind}, and would be taken for the duration",
             f"several stand with commas: {option} {','.join(map(str, (*ids, seconds)))}; a duration is {seconds}.1",
@@ -184,22 +189,22 @@ def _describe_error(error: ExitStatError) -> str:
     return f"{error}\nhint: {error.hint}"
 
 
-def _restrict(resolved: Resolved, options: Options) -> Resolved:
+def _restrict(resolved: Resolved, selection: Selection) -> Resolved:
     # Only the vCPUs that --vcpu names.
-    if options.vcpus is None:
+    if selection.vcpus is None:
         return resolved
     targets = resolved.targets.targets
-    if not (options.domains or options.pids) and (resolved.targets.everything or len(targets) > 1):
+    if not (selection.domains or selection.pids) and (resolved.targets.everything or len(targets) > 1):
         labels = ", ".join(escape(target.label) for target in targets[:8])
         raise UsageError(
             "--vcpu needs a domain when several run" if targets else "--vcpu needs a domain, or one process",
             f"name one of: {labels}" if targets else "no KVM process runs now",
         )
     for target in targets:
-        _check_vcpus(target, options.vcpus)
+        _check_vcpus(target, selection.vcpus)
     return replace(
         resolved,
-        targets=Targets(tuple(restrict_target(target, options.vcpus) for target in targets)),
+        targets=Targets(tuple(restrict_target(target, selection.vcpus) for target in targets)),
         named=resolved.named or tuple(target.domain for target in targets if target.domain),
     )
 

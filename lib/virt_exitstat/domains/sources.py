@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ..arguments.options import Options
 from ..clock import Clock
 from ..errors import ExitStatError, NotKvmError
 from ..host import processes
+from ..targets.selection import Selection
 from ..targets.target import Domain, Target
 from . import libvirtd, threads
 from .asker import Answer, Asker
@@ -76,7 +76,7 @@ class RunningDomains:
 
     def __init__(
         self,
-        options: Options,
+        selection: Selection,
         named: Iterable[Domain] | None,
         asker: Asker,
         *,
@@ -88,10 +88,10 @@ class RunningDomains:
     ) -> None:
         self._asker, self._note, self._left_out = asker, note, left_out
         self._run_dir, self._root, self._clock = run_dir, root, clock
-        self._vcpus = options.vcpus
+        self._vcpus = selection.vcpus
         self._named = None if named is None else frozenset(named)
         # A domain that was named by its name may be defined anew and is another one to libvirt.
-        self._names = {domain.name for domain in self._named or () if domain.name in options.domains}
+        self._names = {domain.name for domain in self._named or () if domain.name in selection.domains}
         self._emulated: set[Domain] = set()
         self._unresolved_since: dict[Domain, float] = {}
         self._answer: Answer[tuple[Domain, ...]] | None = None

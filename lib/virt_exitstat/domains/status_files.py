@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import ExitStatError, NotKvmError, StaleRecordError
-from ..host.files import AbsentFileError, read_bytes
+from ..host.files import AbsentFileError, explain_file, read_bytes
 from ..targets.target import Domain, VCpu
 from ..text import escape
 
 #: What mends a record that is wrong.
 REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its records; domains keep running"
+
+# A file that changed more recently may change once more within the same tick of the clock that dates it.
+_SETTLED_NS = 1_000_000_000
 
 # As libvirt's virBufferEscapeString writes them: its pid files have escaped names, its status files have not.
 _XML_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
@@ -42,31 +48,48 @@ def read_record(domain: Domain, run_dir: Path) -> Record | None:
         raise ExitStatError(
             f"domain name '{escape(domain.name)}' has a '/' or a NUL", "libvirt itself allows no such name"
         )
-    text, path = _read(run_dir, f"{domain.name}.xml")
-    if text is not None:
-        return _parse_status(text, path, domain)
+    status = _path(run_dir, f"{domain.name}.xml")
+    with contextlib.suppress(AbsentFileError):
+        return _read_status(status, domain)
     for name in dict.fromkeys((domain.name, domain.name.translate(_XML_ESCAPES))):
-        text, path = _read(run_dir, f"{name}.pid")
-        if text is not None:
+        path = _path(run_dir, f"{name}.pid")
+        with contextlib.suppress(AbsentFileError):
+            text = read_bytes(path)
             if not re.fullmatch(rb"[0-9]{1,9}\s*", text):
-                raise StaleRecordError(f"{path} does not hold a pid", REWRITE)
-            return Record(path, int(text), None)
+                raise StaleRecordError(f"{_shown(path)} does not hold a pid", REWRITE)
+            return Record(_shown(path), int(text), None)
     return None
 
 
-def _read(run_dir: Path, name: str) -> tuple[bytes | None, str]:
+def _path(run_dir: Path, name: str) -> Path:
     # libvirt writes UTF-8 names, whatever the locale is that Python would encode them by.
-    path = run_dir / os.fsdecode(name.encode(errors="surrogateescape"))
-    shown = escape(f"{run_dir}/{name}")
-    try:
-        return read_bytes(path), shown
-    except AbsentFileError:
-        return None, shown
+    return run_dir / os.fsdecode(name.encode(errors="surrogateescape"))
 
 
-def _parse_status(text: bytes, path: str, domain: Domain) -> Record:
+def _shown(path: Path) -> str:
+    return escape(os.fsencode(path).decode(errors="surrogateescape"))
+
+
+def _read_status(path: Path, domain: Domain) -> Record:
+    """The record in a status file, parsed anew only when the file has changed: libvirt renames a new one over it."""
     try:
-        status = ElementTree.fromstring(text)
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise explain_file(path, error) from error
+    if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
+        return _parse_status(path, domain)
+    return _parse_unchanged(path, domain, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _parse_unchanged(path: Path, domain: Domain, _version: tuple[int, ...]) -> Record:
+    return _parse_status(path, domain)
+
+
+def _parse_status(path: Path, domain: Domain) -> Record:
+    shown = _shown(path)
+    try:
+        status = ElementTree.fromstring(read_bytes(path))
         pid = int(status.attrib["pid"])
         vcpus = tuple(
             # A vCPU that is offline has no thread, and is not listed or has no pid.
@@ -77,7 +100,7 @@ def _parse_status(text: bytes, path: str, domain: Domain) -> Record:
             )
         )
     except (ElementTree.ParseError, KeyError, ValueError, LookupError):
-        raise ExitStatError(f"{path} is not a complete status file of libvirt", REWRITE) from None
+        raise ExitStatError(f"{shown} is not a complete status file of libvirt", REWRITE) from None
     described = status.find("./domain")
     if described is not None and described.get("type") != "kvm":
         raise NotKvmError(
@@ -85,4 +108,4 @@ def _parse_status(text: bytes, path: str, domain: Domain) -> Record:
             " it takes no KVM exits",
             "only domains of type 'kvm' do; see 'virsh dumpxml'",
         )
-    return Record(path, pid, vcpus)
+    return Record(shown, pid, vcpus)

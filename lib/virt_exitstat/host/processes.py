@@ -62,9 +62,11 @@ class Watch:
                 ) from error
         # Not the process that was meant, if another one took its pid before it was watched.
         self._is_over = self._is_over or self._is_gone()
+        if self._is_over:
+            self.close()
 
     def fileno(self) -> int:
-        """Readable when the process has ended; -1 when that is not told (a made-up root)."""
+        """Readable when the process has ended; -1 when has_ended() alone tells (a made-up root, one that had ended)."""
         return self._fd
 
     def has_ended(self) -> bool:

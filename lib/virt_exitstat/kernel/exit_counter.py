@@ -15,6 +15,7 @@ from ..counts.snapshot import CountSnapshot, Thread
 from ..errors import ExitStatError
 from ..host.files import fdinfo
 from ..host.foreign import importing
+from ..host.limits import raise_memory_limit
 from ..host.packages import Need, install_hint
 from ..host.quiet_stderr import quiet_stderr
 from ..host.streams import say
@@ -23,7 +24,7 @@ from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlan, AttachPlans
 from .headers import HeadersError
 from .maps import CountMaps
-from .prerequisites import check_privileges, explain_attach, explain_load, raise_memory_limit
+from .prerequisites import check_privileges, explain_attach, explain_load
 from .program import find_program, program_macros
 
 # bcc takes bytes for names; text makes it warn.

@@ -8,36 +8,24 @@ import math
 import os
 import signal
 import sys
-import time
-from typing import Protocol
 
 from ..clock import Clock
 from ..errors import UsageError
 from ..host.streams import say
 from ..reports.report import Report
 from ..reports.sort import Sort
+from ..run.loop import ReportSource, run_reports
+from ..run.schedule import Schedule
+from ..run.signals import ENDING, Signals
 from .keyboard import Press, read_presses
 from .paint import import_rich, paint_lines
-from .terminal import ENDING, Terminal, TerminalGoneError, caught_signals, stop_process
+from .terminal import Terminal, TerminalGoneError
 from .view import LiveView
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
 
-
-class ReportSource(Protocol):
-    """What the live view shows."""
-
-    def report(self) -> Report:
-        """The exits since the last call."""
-        ...
-
-    def fileno(self) -> int:
-        """Readable when domains have come or gone; -1 if nothing ever says so."""
-        ...
-
-    def refresh(self) -> None:
-        """Look again which domains run; `fileno()` is not readable after that."""
-        ...
+# What ends it, as q does; what stops it; what has it drawn anew.
+_WANTED = (*ENDING, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH)
 
 
 def check_live() -> None:
@@ -52,27 +40,42 @@ def check_live() -> None:
 
 def run_live(
     source: ReportSource,
-    interval_s: float,
+    schedule: Schedule,
+    clock: Clock,
     *,
-    duration_s: float = math.inf,
+    reports: int | None = None,
     per_vcpu: bool = False,
     sort: Sort = Sort.COUNT,
 ) -> None:
-    """Show the source's reports, one an interval, until q, an ending signal, or `duration_s` is over (or the terminal).
+    """Show the source's reports until q, an ending signal, the schedule's end or that of the terminal.
 
     Afterwards the terminal is as it was, also when the source raises; what was written to stderr meanwhile is shown
-    then. Signals may come in held back, and go out so. Raises what check_live() raises.
+    then. Raises what check_live() raises.
     """
     check_live()
     # The console's own font (TERM=linux) has few of the block characters.
     blocks = _encodes("▁▏█↑") and os.environ.get("TERM") != "linux"
     view = LiveView(
-        os.uname().nodename, interval_s, per_vcpu=per_vcpu, sort=sort, encoding=sys.stdout.encoding, blocks=blocks
+        os.uname().nodename,
+        schedule.interval_s or math.inf,
+        per_vcpu=per_vcpu,
+        sort=sort,
+        encoding=sys.stdout.encoding,
+        blocks=blocks,
     )
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), caught_signals() as wakeup, Terminal(wakeup) as terminal:
-            _show(source, view, terminal, wakeup, interval_s, duration_s)
+        with contextlib.redirect_stderr(said), Signals(_WANTED, patient=True) as signals, Terminal(signals) as terminal:
+            screen = _Screen(view, terminal, signals)
+            run_reports(
+                source,
+                schedule,
+                clock,
+                listeners={signals.fileno(): screen.hear_signals, terminal.keyboard: screen.hear_keys},
+                show=screen.show,
+                reports=reports,
+                before_wait=screen.before_wait,
+            )
     except TerminalGoneError:
         pass  # as after SIGHUP
     finally:
@@ -80,52 +83,50 @@ def run_live(
             say(said.getvalue().rstrip("\n"))
 
 
-def _show(
-    source: ReportSource, view: LiveView, terminal: Terminal, wakeup: int, interval_s: float, duration_s: float
-) -> None:
-    clock = Clock()
-    start = clock.monotonic_s()
-    intervals = 1
-    unfinished = b""
-    while True:
-        wait_s = 0.0
-        if terminal.entered:
-            _draw(view, terminal)
-            # At most what the system call takes: a turn too many does no harm.
-            wait_s = min(max(start + min(intervals * interval_s, duration_s) - clock.monotonic_s(), 0), 1e6)
-        watched = [terminal.keyboard, wakeup, source.fileno()]
-        readable = clock.wait([fd for fd in watched if fd >= 0], wait_s)
-        if wakeup in readable:
-            caught = set(os.read(wakeup, 4096))
-            if caught & ENDING:
-                return
-            if signal.SIGTSTP in caught:
-                terminal.leave()
-                stop_process()
-                continue  # what came together with being continued is heard before the terminal is taken again
-        if not terminal.entered:
-            terminal.enter()
-            continue
-        if terminal.keyboard in readable:
-            presses, unfinished = read_presses(unfinished + terminal.read())
-            if Press.QUIT in presses:
-                return
-            for press in presses:
-                view.press(press)
-        if source.fileno() in readable:
-            source.refresh()
-        now = clock.monotonic_s()
-        if now >= start + intervals * interval_s:
-            view.add(source.report(), time.strftime("%H:%M:%S"))
-            # Late once is not late for good, and what was slept through is not made up for.
-            intervals = math.floor((now - start) / interval_s) + 1
-        if now >= start + duration_s:
-            return
+class _Screen:
+    """The view on a terminal."""
 
+    def __init__(self, view: LiveView, terminal: Terminal, signals: Signals) -> None:
+        self._view, self._terminal, self._signals = view, terminal, signals
+        self._unfinished = b""
+        self._was_stopped = False
 
-def _draw(view: LiveView, terminal: Terminal) -> None:
-    width, height = terminal.size()
-    terminal.draw(paint_lines(view.screen(width, height), width, ellipsis=_encodes("…")))
+    def before_wait(self) -> float:
+        """Draw it."""
+        if self._was_stopped:
+            # What came together with being continued is heard before the terminal is taken again.
+            self._was_stopped = False
+            return 0
+        if not self._terminal.entered:
+            self._terminal.enter()
+        width, height = self._terminal.size()
+        lines = self._view.screen(width, height)
+        self._terminal.draw(paint_lines(lines, width, ellipsis=_encodes("…")))
+        return math.inf
+
+    def show(self, report: Report) -> None:
+        """Take one report in; it is drawn before the next wait."""
+        self._view.add(report, report.time.astimezone().strftime("%H:%M:%S"))
+
+    def hear_signals(self) -> bool:
+        """Whether to end."""
+        caught = self._signals.take()
+        if caught & {*ENDING, signal.SIGQUIT}:
+            return True
+        if signal.SIGTSTP in caught:
+            self._terminal.leave()
+            self._signals.stop_process()
+            self._was_stopped = True
+        return False
+
+    def hear_keys(self) -> bool:
+        """Whether to end."""
+        if not self._terminal.entered:
+            return False
+        presses, self._unfinished = read_presses(self._unfinished + self._terminal.read())
+        for press in presses:
+            self._view.press(press)
+        return Press.QUIT in presses
 
 
 def _encodes(text: str) -> bool:

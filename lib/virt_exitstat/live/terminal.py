@@ -1,17 +1,15 @@
-"""The terminal as the live view needs it, given back as it was, and signals that can be waited for."""
+"""The terminal as the live view needs it, given back as it was. The door to termios."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import select
-import signal
 import sys
 import termios
 from collections.abc import Iterator, Sequence
 
-#: What ends the live view, as q does.
-ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
+from ..run.signals import Signals
 
 # Alternate screen, no cursor, no wrapping at the right margin (a name that the terminal takes for wider than we do must
 # not break the lines); and all that back, with no colour left behind.
@@ -26,13 +24,13 @@ class TerminalGoneError(Exception):
 class Terminal:
     """The terminal on stdin and stdout; ours from enter() to leave() or the end of the block.
 
-    `wakeup` is what caught_signals() gives.
+    A write to a terminal that takes nothing more is given up when a signal of `wakeup` has come.
     """
 
-    def __init__(self, wakeup: int) -> None:
+    def __init__(self, wakeup: Signals) -> None:
         self.keyboard = sys.stdin.fileno()
         self.entered = False
-        self._wakeup = wakeup
+        self._wakeup = wakeup.fileno()
         self._encoding = sys.stdout.encoding
         # Opened anew, because O_NONBLOCK on the file that we share with the shell would be the shell's too. Without it,
         # a terminal that takes nothing more (a stalled ssh) would keep us from hearing SIGTERM.
@@ -116,43 +114,8 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def caught_signals() -> Iterator[int]:
-    """Signals as numbers (one byte each) to be read from a descriptor: ENDING, SIGTSTP and SIGWINCH.
-
-    Those that were held back (blocked) are let in, and held back again at the end. Ignored ones (nohup) stay so.
-    """
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    wanted = [*ENDING, signal.SIGTSTP, signal.SIGWINCH]
-    numbers = [number for number in wanted if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    wakeup_before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    handlers_before = {number: signal.signal(number, _hear) for number in numbers}
-    mask_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-    try:
-        yield heard
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask_before)
-        for number, handler in handlers_before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(wakeup_before)
-        os.close(told)
-        os.close(heard)
-
-
-def stop_process() -> None:
-    """Stop as a shell expects on Ctrl-Z; returns when it continues us."""
-    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGTSTP)
-    signal.signal(signal.SIGTSTP, _hear)
-
-
-@contextlib.contextmanager
 def _noticed_gone() -> Iterator[None]:
     try:
         yield
     except (OSError, termios.error) as error:
         raise TerminalGoneError from error
-
-
-def _hear(*_: object) -> None:
-    """The interpreter has written the signal's number to the descriptor; nothing else is to be done."""

@@ -1,57 +1,76 @@
-"""The run: wait, report, wait, until the time is up or a signal says so."""
+"""The loop of every run: wait, report, wait, until the time is up or somebody says so."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from ..clock import Clock
 from ..reports.report import Report
 from .schedule import Schedule
-from .session import Session
-from .signals import Signals
 
-#: How often a long count has rows freed, in seconds.
+#: How often a long wait is used to have rows freed, in seconds.
 _HOUSEKEEPING_S = 5
 
 
-def count(
-    session: Session,
+class ReportSource(Protocol):
+    """What makes reports: a Session, or a stand-in."""
+
+    def report(self) -> Report:
+        """The exits since the last call."""
+
+    def fileno(self) -> int:
+        """Readable when refresh() is worth a call before the next report; -1 when nothing ever says so."""
+
+    def refresh(self) -> None:
+        """Find out what is to be counted now."""
+
+    def keep_house(self) -> None:
+        """Make room for what comes."""
+
+
+def run_reports(
+    source: ReportSource,
     schedule: Schedule,
-    signals: Signals,
     clock: Clock,
     *,
-    reports: int | None,
+    listeners: Mapping[int, Callable[[], bool]],
     show: Callable[[Report], None],
-    reopen: Callable[[], None] | None,
-) -> Report:
-    """Count, `show` each report that is not the last, and return that one: what is left when the time is up, a signal
-    comes or it is the `reports`-th.
+    reports: int | None = None,
+    before_wait: Callable[[], float] = lambda: math.inf,
+) -> None:
+    """Show each report when it is due, but for the one that the run ends with: that is the caller's.
 
-    SIGHUP calls `reopen`, if there is something to open anew, and ends the run otherwise.
+    The run ends when the schedule does, when that report would be the `reports`-th, or when a listener says True: it is
+    called when its descriptor is readable. `before_wait` is called before each wait and says how many seconds it may
+    take at most.
     """
     shown = 0
+    kept_s = clock.monotonic_s()
+
+    def wait_until(due_s: float) -> bool:
+        """True when a listener ends the run."""
+        nonlocal kept_s
+        fds = [fd for fd in (*listeners, source.fileno()) if fd >= 0]
+        while True:
+            most_s = min(before_wait(), _HOUSEKEEPING_S)
+            left_s = due_s - clock.monotonic_s()
+            ready = clock.wait(fds, min(max(left_s, 0), most_s))
+            if any(listen() for fd, listen in listeners.items() if fd in ready):
+                return True
+            if left_s <= 0:
+                return False
+            if source.fileno() in ready:
+                source.refresh()
+            if clock.monotonic_s() - kept_s >= _HOUSEKEEPING_S:
+                source.keep_house()
+                kept_s = clock.monotonic_s()
+
     while True:
         due_s = schedule.due_after(clock.monotonic_s())
-        stopped = _wait(session, due_s, signals, clock, reopen)
-        if stopped or due_s >= schedule.end_s or shown + 1 == reports:
-            return session.report(last=True)
-        show(session.report())
+        if wait_until(due_s) or due_s >= schedule.end_s or shown + 1 == reports:
+            return
+        show(source.report())
+        kept_s = clock.monotonic_s()
         shown += 1
-
-
-def _wait(session: Session, due_s: float, signals: Signals, clock: Clock, reopen: Callable[[], None] | None) -> bool:
-    """Wait until a time; True when a signal ended it before."""
-    fds = [fd for fd in (signals.fileno(), session.fileno()) if fd >= 0]
-    while True:
-        left_s = due_s - clock.monotonic_s()
-        ready = clock.wait(fds, min(max(left_s, 0), _HOUSEKEEPING_S))
-        for number in signals.take() if signals.fileno() in ready else ():
-            if number != signal.SIGHUP or not reopen:
-                return True
-            reopen()
-        if left_s <= 0:
-            return False
-        if session.fileno() in ready:
-            session.refresh()
-        session.keep_house()

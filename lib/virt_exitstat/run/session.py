@@ -28,9 +28,9 @@ class Session:
     """
 
     def __init__(
-        self, counting: Counter, targets: Targets, source: TargetSource, *, clock: Clock, root: Path, follows: bool
+        self, counter: Counter, targets: Targets, source: TargetSource, *, clock: Clock, root: Path, follows: bool
     ) -> None:
-        self._counting, self._source, self._clock, self._root, self._follows = counting, source, clock, root, follows
+        self._counter, self._source, self._clock, self._root, self._follows = counter, source, clock, root, follows
         self._targets = targets
         self._before = CountSnapshot(0.0, {})
         # By their process (Target.process): what is there now, what the next report shows, and who of these has ended.
@@ -45,8 +45,8 @@ class Session:
 
     def start(self) -> None:
         """Attach; the first report counts from here on."""
-        self._counting.attach()
-        self._before = self._counting.snapshot()
+        self._counter.attach()
+        self._before = self._counter.snapshot()
 
     def fileno(self) -> int:
         """Readable when refresh() is worth a call before the next report."""
@@ -61,7 +61,7 @@ class Session:
         self._show({**alive, **found}.values())
         if self._follows:
             wanted = replace(self._targets, targets=tuple(self._now.values()))
-            self._counting.follow(wanted.thread_filter(changes=True))
+            self._counter.follow(wanted.thread_filter(changes=True))
 
     def report(self, *, last: bool = False) -> Report:
         """What was counted since the last report, or since the start; with `last`, counting ends.
@@ -69,10 +69,10 @@ class Session:
         A target has ended when its process was gone before the counts were read: nothing of it can be missing.
         """
         self._end_what_ended()
-        snapshot, time, ended = self._counting.snapshot(), self._clock.utc(), self._ended
+        snapshot, time, ended = self._counter.snapshot(), self._clock.utc(), self._ended
         delta, self._before = snapshot.since(self._before), snapshot
         if last:
-            self._counting.detach()
+            self._counter.detach()
         self.refresh()
         late = self._ended - ended
         if last:
@@ -86,12 +86,10 @@ class Session:
         report = make_report(
             replace(self._targets, targets=shown),
             delta,
-            self._counting.reason_name,
+            self._counter.reason_name,
             ended,
             time=time,
-            provenance=Provenance(
-                os.uname().nodename, os.uname().release, self._counting.isa, self._counting.attachment
-            ),
+            provenance=Provenance(os.uname().nodename, os.uname().release, self._counter.isa, self._counter.attachment),
         )
         for process in ended:
             self._shown.pop(process, None)
@@ -105,7 +103,7 @@ class Session:
     def keep_house(self) -> None:
         """Have the counter make room. To be called every few seconds while reports are further apart."""
         self._end_what_ended()
-        self._counting.free_rows(lambda thread: not processes.is_running(thread.tgid, self._root, tid=thread.tid))
+        self._counter.free_rows(lambda thread: not processes.is_running(thread.tgid, self._root, tid=thread.tid))
 
     def _show(self, targets: Iterable[Target]) -> None:
         self._now = {target.process: target for target in targets}
@@ -116,13 +114,15 @@ class Session:
                 self._ready.register(watch.fileno(), select.EPOLLIN)
 
     def _end_what_ended(self) -> None:
+        # A descriptor for each process would be many to ask one by one; those of a made-up host have none.
+        ready = {fd for fd, _ in self._ready.poll(0, maxevents=len(self._watches) + 1)}
         for process in self._watches.keys() - self._ended:
             watch = self._watches[process]
-            if watch.has_ended():
+            if (watch.fileno() < 0 or watch.fileno() in ready) and watch.has_ended():
                 watch.close()
                 self._ended |= {process}
                 # At once, for a process that takes the same pid is counted by the same ids.
-                self._counting.end(*process)
+                self._counter.end(*process)
                 self._before = self._before.ended(*process)
 
     def _merge(self, target: Target) -> Target:

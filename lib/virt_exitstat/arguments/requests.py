@@ -1,0 +1,99 @@
+"""What a command line asks for: a request, which has the fields of its verb and no others. Values only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union
+
+from ..counts.origin import Attachment
+from ..formats.table import TABLE
+from ..reports.choose import Choice
+from ..reports.sort import Sort
+from ..targets.selection import Selection
+
+#: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
+MAX_VCPUS = 4096
+
+#: How often --live shows new figures when --interval does not say, in seconds.
+LIVE_INTERVAL_S = 1.0
+
+
+class Candidates(enum.Enum):
+    """What the hidden option --complete can be asked for."""
+
+    DOMAINS = "domains"
+    VCPUS = "vcpus"
+    REASONS = "reasons"
+    PIDS = "pids"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long to count and when to report. `interval_s` is None for a single report, `reports` how many at most."""
+
+    duration_s: float | None = None
+    interval_s: float | None = None
+    reports: int | None = None
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How the kernel is to count: the threads that there is room for, how to attach, whether to show what bcc says."""
+
+    max_vcpus: int = MAX_VCPUS
+    attachment: Attachment = Attachment.AUTO
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class Count:
+    """Count and write reports. `reasons` are as they were typed: whether there are such is this host's to say."""
+
+    selection: Selection = Selection()  # noqa: RUF009  (frozen, as are the others)
+    timing: Timing = Timing()
+    counting: Counting = Counting()
+    per_vcpu: bool = False
+    output: str = TABLE.name
+    log: Path | None = None
+    header: bool = True
+    choice: Choice = Choice()  # noqa: RUF009
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Count and show a screen like top's. Its timing has an interval."""
+
+    selection: Selection = Selection()  # noqa: RUF009
+    timing: Timing = Timing(interval_s=LIVE_INTERVAL_S)
+    counting: Counting = Counting()
+    per_vcpu: bool = False
+    sort: Sort = Sort.COUNT
+
+
+@dataclass(frozen=True)
+class List:
+    """Show what the names resolve to; nothing is counted."""
+
+    selection: Selection = Selection()  # noqa: RUF009
+    header: bool = True
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Say what a shell may offer where `what` is to be typed. `selection` is what stands on the line already."""
+
+    what: Candidates
+    selection: Selection = Selection()  # noqa: RUF009
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print `text`, which is about the program itself."""
+
+    text: str
+
+
+Request = Union[Count, Watch, List, Complete, Show]

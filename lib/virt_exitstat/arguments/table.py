@@ -1,0 +1,202 @@
+"""The options, a row each. The parser, the help and what the shells complete are made from this table."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..counts.origin import Attachment
+from ..formats.known import FORMATS
+from ..reports.sort import Sort
+from ..targets.selection import DEFAULT_URI
+from .requests import MAX_VCPUS
+from .values import one_of, one_of_names, parse_interval, parse_max_vcpus, positive
+
+
+class Verb(enum.Enum):
+    """What a command line can ask for. The values are the options that ask for it; counting needs none."""
+
+    COUNT = ""
+    WATCH = "--live"
+    LIST = "--list"
+
+
+_COUNTS = frozenset((Verb.COUNT, Verb.WATCH))
+_REPORTS = frozenset((Verb.COUNT,))
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    `takes` is what its value is called in the help; empty: it takes none. `parse` makes the value of a word, or raises
+    UsageError. `completes` names what a shell offers for the value: a kind of candidates, "uris", "file" or "number";
+    where there are `choices`, these. `verbs` are those that it goes with, `excludes` the options it replaces or is
+    replaced by ("*" is a domain as a plain word).
+    """
+
+    long: str
+    help: str
+    short: str = ""
+    takes: str = ""
+    parse: Callable[[str], Any] = str
+    completes: str = "number"
+    choices: tuple[str, ...] = ()
+    repeats: bool = False
+    verbs: frozenset[Verb] = frozenset(Verb)
+    excludes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its name in Python."""
+        return self.long[2:].replace("-", "_")
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """How it is written, the short form first."""
+        return (self.short, self.long) if self.short else (self.long,)
+
+
+#: {heading: options}, in the order of the man page.
+GROUPS: Mapping[str, tuple[Option, ...]] = {
+    "What is counted": (
+        Option(
+            "--domain",
+            "a domain, also one whose name is a number; may be repeated",
+            short="-d",
+            takes="NAME",
+            completes="domains",
+            repeats=True,
+            excludes=("--pid", "--tid"),
+        ),
+        Option(
+            "--vcpu",
+            "only these vCPUs, as in 0 or 0,2-5",
+            takes="LIST",
+            completes="vcpus",
+            excludes=("--tid",),
+        ),
+        Option(
+            "--pid",
+            "a KVM process instead of a domain; 'all': every one; may be repeated",
+            short="-p",
+            takes="PID",
+            completes="pids",
+            repeats=True,
+            excludes=("*", "--domain", "--tid"),
+        ),
+        Option(
+            "--tid",
+            "single vCPU threads instead of a domain",
+            short="-t",
+            takes="TID[,TID...]",
+            repeats=True,
+            excludes=("*", "--domain", "--pid", "--vcpu"),
+        ),
+        Option(
+            "--connect",
+            f"libvirt connection (default: $LIBVIRT_DEFAULT_URI, else {DEFAULT_URI})",
+            short="-c",
+            takes="URI",
+            completes="uris",
+        ),
+        Option(
+            "--max-vcpus",
+            f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory)",
+            takes="N",
+            parse=parse_max_vcpus,
+            verbs=_COUNTS,
+        ),
+        Option(
+            "--attach",
+            "raw tracepoint, regular one, or the cheapest that works (default)",
+            takes="HOW",
+            parse=one_of("--attach", Attachment),
+            choices=tuple(one.value for one in Attachment),
+            verbs=_COUNTS,
+        ),
+        Option("--list", "show what the names resolve to, count nothing", verbs=frozenset((Verb.LIST,))),
+    ),
+    "When it is reported": (
+        Option(
+            "--interval",
+            "report what was counted every SEC seconds, until DURATION or Ctrl-C",
+            short="-i",
+            takes="SEC",
+            parse=parse_interval,
+            verbs=_COUNTS,
+        ),
+        Option("--count", "end after N intervals", takes="N", parse=positive("--count"), verbs=_COUNTS),
+        Option(
+            "--live",
+            "a screen like top's, every second or SEC; needs python3-rich",
+            short="-L",
+            verbs=frozenset((Verb.WATCH,)),
+        ),
+    ),
+    "How it is shown": (
+        Option("--per-vcpu", "a table for each vCPU, the busiest first", short="-a", verbs=_COUNTS),
+        Option("--total", "a last table of all domains", verbs=_REPORTS),
+        Option(
+            "--output",
+            "; ".join(f"{one.name}{' (default)' * (not at)}: {one.about}" for at, one in enumerate(FORMATS.values())),
+            short="-o",
+            takes="FORMAT",
+            parse=one_of_names("--output", FORMATS),
+            choices=tuple(FORMATS),
+            verbs=_REPORTS,
+        ),
+        Option(
+            "--reason",
+            "only these reasons, by name or raw code; may be repeated",
+            short="-r",
+            takes="NAME[,NAME...]",
+            completes="reasons",
+            repeats=True,
+            verbs=_REPORTS,
+        ),
+        Option(
+            "--top",
+            "only the N most frequent reasons of each table",
+            short="-n",
+            takes="N",
+            parse=positive("--top"),
+            verbs=_REPORTS,
+        ),
+        Option(
+            "--min-count",
+            "only reasons with at least N exits",
+            takes="N",
+            parse=positive("--min-count"),
+            verbs=_REPORTS,
+        ),
+        Option(
+            "--sort",
+            "sort reasons by count (default), rate or name",
+            short="-s",
+            takes="KEY",
+            parse=one_of("--sort", Sort),
+            choices=tuple(one.value for one in Sort),
+            verbs=_COUNTS,
+        ),
+        Option("--no-header", "leave out headings and column names", verbs=frozenset((Verb.COUNT, Verb.LIST))),
+        Option(
+            "--log",
+            "append reports to FILE, which SIGHUP opens anew, not to stdout",
+            takes="FILE",
+            parse=Path,
+            completes="file",
+            verbs=_REPORTS,
+        ),
+    ),
+    "About the program": (
+        Option("--debug", "show tracebacks and what the compiler says"),
+        Option("--help", "show this help message and exit", short="-h", excludes=("-", "*")),
+        Option("--version", "show program's version number and exit", excludes=("-", "*")),
+    ),
+}
+
+OPTIONS: tuple[Option, ...] = tuple(option for options in GROUPS.values() for option in options)

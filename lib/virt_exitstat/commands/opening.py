@@ -1,0 +1,88 @@
+"""What counting begins with, for reports and for the live view: names resolved, a counter made, a session opened."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..arguments.requests import Counting, Timing
+from ..domains import libvirtd
+from ..domains.asker import Asker
+from ..domains.resolve import LeftOut, resolve
+from ..domains.sources import EveryProcess, KnownTargets, RunningDomains, TargetSource
+from ..errors import ExitStatus
+from ..run.schedule import Schedule
+from ..run.session import Session
+from ..targets.selection import Selection
+from ..targets.target import Targets
+from ..world import World
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is to be counted. `source` finds it again later; with `follows`, others may be counted then.
+
+    `status` is what to end with when all goes well.
+    """
+
+    targets: Targets
+    source: TargetSource
+    follows: bool
+    status: ExitStatus
+
+
+@contextlib.contextmanager
+def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator[Found]:
+    """What the selection means, found and kept up to date as long as the block lasts. Raises ExitStatError."""
+    # Only libvirt tells what has come; a single report is of what was there when it began.
+    follows = bool(selection.by_libvirt and timing.interval_s)
+    left_out = LeftOut(world.note)
+    with world.make_asker(selection, watches=follows) as asker:
+        run_dir = find_run_dir(selection, asker, world)
+        resolved = resolve(
+            selection,
+            asker,
+            run_dir,
+            world.root,
+            note=world.note,
+            left_out=left_out,
+            duration_s=timing.duration_s,
+            may_be_none=follows and not selection.vcpus,
+        )
+        source: TargetSource = KnownTargets(run_dir, world.root)
+        if resolved.targets.everything:
+            source = EveryProcess(world.root)
+        elif follows and run_dir:
+            source = RunningDomains(
+                selection,
+                resolved.named,
+                asker,
+                run_dir=run_dir,
+                root=world.root,
+                clock=world.clock,
+                note=world.note,
+                left_out=left_out,
+            )
+        yield Found(resolved.targets, source, follows, resolved.status)
+
+
+@contextlib.contextmanager
+def open_session(found: Found, counting: Counting, world: World) -> Iterator[Session]:
+    """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError."""
+    with world.make_counter(found.targets.thread_filter(changes=found.follows), counting) as counter:
+        yield Session(counter, found.targets, found.source, clock=world.clock, root=world.root, follows=found.follows)
+
+
+def find_run_dir(selection: Selection, asker: Asker, world: World) -> Path | None:
+    """Where libvirt's records are; None when it is not asked."""
+    if not selection.by_libvirt:
+        return None
+    return asker.ask(functools.partial(libvirtd.run_directory, root=world.root))
+
+
+def make_schedule(timing: Timing, world: World) -> Schedule:
+    """When reports are due, from now on."""
+    return Schedule(world.clock.monotonic_s(), timing.interval_s, timing.duration_s)
