@@ -3,30 +3,32 @@
 # Names come from libvirt and may hold anything: fish quotes what a command prints, and nothing here evaluates it.
 
 # Short form (or -), long form, what it takes (- is nothing; + says that it may be repeated), description.
+# options: made by 'make docs'
 set -g __virt_exitstat_options \
-    'h help        -                   show the options and examples' \
-    'd domain      domains+            a domain, also one whose name is a number' \
-    '- vcpu        vcpus               only these vCPUs' \
-    'a per-vcpu    -                   a table for each vCPU, the busiest first' \
-    'p pid         pids+               a KVM process instead of a domain' \
-    't tid         number+             single vCPU threads instead of a domain' \
-    '- attach      auto|raw|tracepoint how to attach to the kernel' \
-    '- max-vcpus   number              vCPU threads there is room for' \
-    '- list        -                   show what the names resolve to, count nothing' \
-    'c connect     uris                libvirt connection' \
-    'i interval    number              a report every so many seconds' \
-    '- count       number              end after so many intervals' \
-    'L live        -                   a full-screen view' \
-    'o output      table|wide|json|csv format of the reports' \
-    '- log         file                append reports to a file' \
-    'n top         number              only the most frequent reasons of each table' \
-    's sort        count|name          order of the reasons' \
-    '- min-count   number              only reasons with at least so many exits' \
-    'r reason      reasons+            only these reasons, by name or raw code' \
-    '- no-header   -                   leave out headings and column names' \
-    '- total       -                   a last table of all domains' \
-    '- debug       -                   show tracebacks and what the compiler says' \
-    '- version     -                   show the version'
+    'd domain domains+ a domain, also one whose name is a number; may be repeated' \
+    '- vcpu vcpus only these vCPUs, as in 0 or 0,2-5' \
+    'p pid pids+ a KVM process instead of a domain; \'all\': every one; may be repeated' \
+    't tid number+ single vCPU threads instead of a domain' \
+    'c connect uris libvirt connection (default: $LIBVIRT_DEFAULT_URI, else qemu:///system)' \
+    '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory)' \
+    '- attach auto|raw|tracepoint raw tracepoint, regular one, or the cheapest that works (default)' \
+    '- list - show what the names resolve to, count nothing' \
+    'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
+    '- count number end after N intervals' \
+    'L live - a screen like top\'s, every second or SEC; needs python3-rich' \
+    'a per-vcpu - a table for each vCPU, the busiest first' \
+    '- total - a last table of all domains' \
+    'o output table|wide|json|csv table (default): a table for each domain; wide: a line for each vCPU and reason; json: a document for programs; csv: the lines of wide for programs' \
+    'r reason reasons+ only these reasons, by name or raw code; may be repeated' \
+    'n top number only the N most frequent reasons of each table' \
+    '- min-count number only reasons with at least N exits' \
+    's sort count|rate|name sort reasons by count (default), rate or name' \
+    '- no-header - leave out headings and column names' \
+    '- log file append reports to FILE, which SIGHUP opens anew, not to stdout' \
+    '- debug - show tracebacks and what the compiler says' \
+    'h help - show this help message and exit' \
+    '- version - show program\'s version number and exit'
+# options: end
 
 # Whether an option may be given (again). One whose value is being typed has an empty value here.
 function __virt_exitstat_free --argument-names long

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Write the parts of the documentation that are made from the program's own data: `make docs`.
+"""Write the parts of documentation and completions that are made from the program's own data: `make docs`.
 
 Such a part stands between two lines of its file, which name it: `NAME: made by 'make docs'` and `NAME: end`.
 """
@@ -15,6 +15,7 @@ from typing import NamedTuple
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "lib"))
 
+from completion_tables import bash_options, fish_options, zsh_options  # noqa: E402  (lib/ is found by the line above)
 from mdoc import literals, paragraph  # noqa: E402  (lib/ is found by the line above)
 from virt_exitstat.advice.explanation import Explanation  # noqa: E402
 from virt_exitstat.advice.reasons import GROUPS, explanation_of  # noqa: E402
@@ -71,6 +72,9 @@ def _names(explanation: Explanation) -> str:
 PARTS = (
     Part("man/virt-exitstat.8", "exit reasons", man_page_reasons),
     Part("README.md", "exit reasons", readme_reasons),
+    Part("completions/virt-exitstat", "options", bash_options),
+    Part("completions/_virt-exitstat", "options", zsh_options),
+    Part("completions/virt-exitstat.fish", "options", fish_options),
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from virt_exitstat.advice.reasons import GROUPS
+from virt_exitstat.arguments.table import OPTIONS
 from virt_exitstat.errors import ExitStatus
 
 TREE = Path(__file__).resolve().parents[2]
@@ -44,6 +45,13 @@ def test_every_option_stands_in_the_man_page():
 
 def test_the_man_page_promises_no_option_that_is_not_there():
     assert options_of_page() <= options_of_program()
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.choices], ids=lambda option: option.long)
+def test_the_values_of_an_option_stand_in_the_man_page(option):
+    values = f"Cm {' | '.join(option.choices)}"
+    tags = [item for item in items(section("OPTIONS")) if f"Fl {option.long[1:]} " in item]
+    assert [tag.count(values) for tag in tags] == [len(option.forms)]
 
 
 def test_every_exit_status_stands_in_the_man_page():

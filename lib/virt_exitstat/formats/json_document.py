@@ -61,4 +61,4 @@ def _numbers(row: Row) -> dict[str, Any]:
     return {column.key: column.write(row, "json") for column in columns_of("json")}
 
 
-JSON = Format("json", "a document for programs, described by a schema", render_json)
+JSON = Format("json", "a document for programs", render_json)

@@ -80,4 +80,4 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
 
 
 WIDE = Format("wide", "a line for each vCPU and reason", render_wide)
-CSV = Format("csv", "the same as CSV", render_csv)
+CSV = Format("csv", "the lines of wide for programs", render_csv)
