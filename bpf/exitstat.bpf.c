@@ -6,18 +6,19 @@
  *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
  *   PID_NS_DEV, _INO  the pid namespace that ids are of (PidNamespace); not defined where it is the first one
  *   THREADS         rows there are, one for each thread that can be counted
- *   SLOTS           counters in a row (ReasonTable.slots); one more word makes whole cache lines, so rows share none
+ *   ID_BITS, ROW_BITS  of the parts of an identity (layout.py, as are the next three)
+ *   ROW_FIELDS      what a row holds: the thread's identity and SLOTS counters, which make whole cache lines together
+ *   NO_ROW, NO_REASON  why an exit is lost: keys of the map `lost`, LOST_CAUSES of them
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
- *   REASON_IN       where the reason is: in the tracepoint's record, a raw argument, the vCPU (ReasonIn)
+ *   REASON_IN       where the reason is: RECORD, ARGUMENT, VCPU or VCPU_POINTER (ReasonIn)
  *   OFFSET_0, _1    the offsets that go with it (AttachPlan.offsets)
  */
 
 // No header of ours: bcc brings u32, u64 and the map macros along.
 
-// A thread's identity and its row in one word, so that it can't tear: tid 22 bits, tgid 22 bits, row 20 bits.
-// 22 bits hold every pid: PID_MAX_LIMIT is 4 * 1024 * 1024 (include/linux/threads.h).
-#define ROW_BITS 20
+// A thread's identity and its row in one word, so that it can't tear: tid, tgid, row.
+#define ID_MASK ((1ULL << ID_BITS) - 1)
 #define ROW_MASK ((1ULL << ROW_BITS) - 1)
 #define ROW_SKIPPED ROW_MASK        // cached for threads that the filter skips
 
@@ -27,19 +28,8 @@ static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_F
 // bpf_get_ns_current_pid_tgid, by its number, since Linux 5.7; older copies of the kernel's header lack its name.
 static long (*ns_current_ids)(u64 dev, u64 ino, void *ids, u32 size) = (void *)120;
 
-// Values of REASON_IN.
-#define RECORD 0
-#define ARGUMENT 1
-#define VCPU 2
-#define VCPU_POINTER 3
-
-// Why an exit is lost: the keys of `lost`.
-#define NO_ROW 0
-#define NO_REASON 1
-
 struct row {
-    u64 identity;       // whose row it is, by the ids that user space knows; 0 when it is free
-    u64 count[SLOTS];
+    ROW_FIELDS          // identity: whose row it is, by the ids that user space knows; 0 when it is free
 };
 
 struct unslotted_reason {
@@ -66,7 +56,7 @@ BPF_QUEUE(free_rows, u32, THREADS);
 BPF_TABLE("hash", struct unslotted_reason, u64, unslotted, 256);
 
 // NO_ROW, NO_REASON -> exits that could not be stored, of this CPU.
-BPF_TABLE("percpu_array", u32, u64, lost, 2);
+BPF_TABLE("percpu_array", u32, u64, lost, LOST_CAUSES);
 
 #ifdef FOLLOW
 // tgid << 32 | tid -> 1 for each thread that is wanted, tid 0 for a process with all its threads. Written by user space,
@@ -88,7 +78,7 @@ static __always_inline u64 current_identity(void)
     u64 pid_tgid = bpf_get_current_pid_tgid(), tgid = pid_tgid >> 32;
 
     asm volatile("" : "+r"(tgid)); // clang would join the two shifts and mask, which takes an instruction more
-    return pid_tgid << 42 | tgid << ROW_BITS;
+    return pid_tgid << (ID_BITS + ROW_BITS) | tgid << ROW_BITS;
 }
 
 // The thread's ids as user space knows them, in `room` where they are others; 0 for a thread outside of user space's pid
@@ -100,7 +90,7 @@ static __always_inline u64 *known_identity(u64 *identity, u64 *room)
 
     if (ns_current_ids(PID_NS_DEV, PID_NS_INO, &ids, sizeof(ids)))
         return 0;
-    *room = (u64)ids.tid << 42 | (u64)ids.tgid << ROW_BITS;
+    *room = (u64)ids.tid << (ID_BITS + ROW_BITS) | (u64)ids.tgid << ROW_BITS;
     return room;
 #else
     return identity;
@@ -131,8 +121,8 @@ static __always_inline int cache_thread(u64 identity, u64 *cached)
     u64 room, *known = known_identity(&identity, &room);
 
     if (known) {
-        tid = *known >> 42;
-        tgid = *known >> ROW_BITS & 0x3fffff;
+        tid = *known >> (ID_BITS + ROW_BITS);
+        tgid = *known >> ROW_BITS & ID_MASK;
         if (!(THREAD_FILTER)) {
             taken = row_of.lookup(&identity);
             if (taken)

@@ -49,6 +49,7 @@ class World:
             max_vcpus=counting.max_vcpus,
             root=self.root,
             debug=counting.debug,
+            note=self.note if counting.debug else lambda _text: None,
         )
 
     def make_asker(self, selection: Selection, *, watches: bool = False, **more: Any) -> Asker:

@@ -14,7 +14,7 @@ from fire import compile_fire, fire
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.kernel.attach_plan import AttachPlan, ReasonIn
-from virt_exitstat.kernel.program import find_program, program_macros
+from virt_exitstat.kernel.source import find_program, program_macros
 from virt_exitstat.targets.thread_filter import ThreadFilter
 
 EVENTS = 20_000

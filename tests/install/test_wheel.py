@@ -61,14 +61,14 @@ def test_every_module_is_in_it_and_nothing_else(wheel):
 
 
 def test_the_kernel_program_is_found(venv):
-    script = "from virt_exitstat.kernel.program import find_program; print(find_program())"
+    script = "from virt_exitstat.kernel.source import find_program; print(find_program())"
     assert run(venv / "bin/python", "-c", script).strip() == str(venv / "share/virt-exitstat/bpf/exitstat.bpf.c")
 
 
 def test_a_venv_of_its_own_is_told_how_to_see_bcc(wheel, tmp_path):
     run("/usr/bin/python3", "-m", "venv", tmp_path)
     run(tmp_path / "bin/pip", "install", "--disable-pip-version-check", "--no-index", "--no-deps", wheel)
-    script = "from virt_exitstat.kernel import exit_counter; exit_counter._import_bcc()"
+    script = "from virt_exitstat.kernel import program; program._import_bcc()"
     done = subprocess.run([tmp_path / "bin/python", "-c", script], capture_output=True, text=True, check=False)
     assert "finds no BPF compiler collection" in done.stderr
     listed = subprocess.run([tmp_path / "bin/virt-exitstat", "--list"], capture_output=True, text=True, check=False)

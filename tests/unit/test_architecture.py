@@ -71,7 +71,7 @@ def find_tool(name):
     ("package", "door"),
     [
         ("libvirt", "domains/libvirtd.py"),
-        ("bcc", "kernel/exit_counter.py"),
+        ("bcc", "kernel/program.py"),
         ("tabulate", "formats/aligned.py"),
         ("rich", "live/paint.py"),
         ("termios", "live/terminal.py"),

@@ -76,7 +76,7 @@ def test_few_descriptors_are_not_the_packages_fault(package):
 
 
 DOORS = {
-    "bcc": "from virt_exitstat.kernel.exit_counter import _import_bcc as door",
+    "bcc": "from virt_exitstat.kernel.program import _import_bcc as door",
     "libvirt": "from virt_exitstat.domains.libvirtd import _import_libvirt as door",
     "tabulate": "from virt_exitstat.formats.aligned import import_tabulate as door",
     "rich": "from virt_exitstat.live.paint import import_rich as door",

@@ -18,8 +18,6 @@ from virt_exitstat.reports.choose import Choice
 from virt_exitstat.reports.sort import Sort
 from virt_exitstat.targets.selection import Selection
 
-PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
-
 
 def parse(line):
     return parse_request(line.split())
@@ -289,15 +287,6 @@ def test_what_looks_like_a_duration_is_guessed_in_seconds(text, seconds):
 @pytest.mark.parametrize("text", ["", "5", "5.5", "s", "web5s", "5x", "m5", "1,2,3", "-5s", "\u0665s", "5s\n"])
 def test_what_looks_like_none_is_not_guessed(text):
     assert guess_duration(text) == ""
-
-
-def test_a_rows_number_fits_beside_the_values_that_mean_no_row():
-    (bits,) = re.findall(r"^#define ROW_BITS (\d+)$", PROGRAM.read_text(), re.MULTILINE)
-    skipped, none = (1 << int(bits)) - 1, (1 << int(bits)) - 2
-    highest = 1048573
-    # Rows are 0 .. --max-vcpus - 1.
-    assert highest - 1 < none < skipped
-    assert parse(f"--max-vcpus {highest}").counting.max_vcpus == highest
 
 
 @pytest.mark.parametrize("attachment", Attachment)

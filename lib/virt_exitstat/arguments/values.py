@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from ..counts.layout import ID_BITS, MOST_ROWS
 from ..errors import UsageError
 from ..text import escape
 
@@ -117,18 +118,16 @@ def parse_vcpus(text: str) -> frozenset[int]:
 
 def parse_max_vcpus(text: str) -> int:
     """--max-vcpus."""
-    # A row's number takes 20 bits in the kernel program, two of which mean "no row".
-    if not re.fullmatch("[0-9]{1,7}", text) or not 0 < int(text) < (1 << 20) - 2:
+    if not re.fullmatch("[0-9]{1,7}", text) or not 0 < int(text) <= MOST_ROWS:
         raise UsageError(
-            f"--max-vcpus: '{escape(text)}' must be a whole number from 1 to 1048573", "the default is 4096"
+            f"--max-vcpus: '{escape(text)}' must be a whole number from 1 to {MOST_ROWS}", "the default is 4096"
         )
     return int(text)
 
 
 def parse_id(option: str, text: str) -> int:
     """A pid or a tid."""
-    # Linux gives out ids up to 4 * 1024 * 1024 (PID_MAX_LIMIT).
-    if not re.fullmatch(r"[0-9]{1,7}", text) or not 0 < int(text) <= 4 << 20:
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 0 < int(text) <= 1 << ID_BITS:
         hint = "'virt-exitstat --list' shows pids and tids" + (", 'all' means every KVM process" * (option == "--pid"))
         raise UsageError(
             f"{option}: '{escape(text)}' must be the id of a {'process' if option == '--pid' else 'thread'}", hint

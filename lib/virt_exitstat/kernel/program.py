@@ -1,40 +1,156 @@
-"""The kernel program's source and its inputs: where bpf/exitstat.bpf.c is, and the macros it is compiled with."""
+"""The kernel program, loaded and attached in the cheapest way that this kernel accepts. The door to bcc."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from ..counts.origin import Attachment
 from ..errors import ExitStatError
-from ..host.files import is_there
-from ..isa.reasons import ReasonTable
+from ..host.files import fdinfo
+from ..host.foreign import importing
+from ..host.limits import raise_memory_limit
+from ..host.packages import Need, install_hint
+from ..host.quiet_stderr import quiet_stderr
 from ..targets.thread_filter import ThreadFilter
-from .attach_plan import AttachPlan
+from .attach_plan import AttachPlan, AttachPlans
+from .headers import HeadersError
+from .prerequisites import explain_attach, explain_load
+from .rows import Rows
+from .source import find_program, program_macros
+
+# bcc takes bytes for names; text makes it warn.
+_EVENT = b"kvm_exit"
+_FUNCTION = b"count_exit"
 
 
-def find_program() -> Path:
-    """The C file, in a checkout or installed. Raises ExitStatError when it is nowhere."""
-    # In a checkout and below PREFIX/share/virt-exitstat, bpf/ stands beside lib/; pip puts it below sys.prefix.
-    for home in (Path(__file__).resolve().parents[3], Path(sys.prefix, "share/virt-exitstat")):
-        program = home / "bpf/exitstat.bpf.c"
-        if is_there(program):
-            return program
-    raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
+class Program:
+    """bpf/exitstat.bpf.c for a filter and `max_vcpus` threads, loaded but not attached.
+
+    The plans are tried one after the other; `note` is told which is taken and why others are not. Raises ExitStatError
+    when none is left.
+    """
+
+    def __init__(
+        self,
+        thread_filter: ThreadFilter,
+        plans: AttachPlans,
+        *,
+        max_vcpus: int,
+        root: Path,
+        debug: bool,
+        note: Callable[[str], None],
+    ) -> None:
+        self._filter, self._plans, self._max_vcpus = thread_filter, plans, max_vcpus
+        self._root, self._debug, self._note = root, debug, note
+        self._bcc = _import_bcc()
+        self._left = list(plans.plans)
+        self._detach: Callable[[], None] | None = None
+        self._bpf: Any = None
+        self._rows: Rows | None = None
+        self._load_cheapest()
+
+    @property
+    def rows(self) -> Rows:
+        """Those of the program that is loaded."""
+        assert self._rows, "nothing is loaded"
+        return self._rows
+
+    @property
+    def fd(self) -> int:
+        """The loaded program's file descriptor."""
+        return int(self._function.fd)
+
+    @property
+    def attachment(self) -> Attachment:
+        """How it is attached, or will be if the kernel accepts it."""
+        return self._left[0].attachment
+
+    def recursion_misses(self) -> int:
+        """How often the kernel skipped it because another program was running on that CPU."""
+        return fdinfo(self.fd, "recursion_misses")
+
+    def attach(self) -> None:
+        """Have it run at each exit, in the cheapest way that this kernel accepts."""
+        while True:
+            try:
+                self._attach(self._left[0])
+                break
+            except ExitStatError as error:
+                self._fall_back(error)
+                self.unload()
+                self._load_cheapest()
+        not_raw = f"; not raw: {self._plans.not_raw}" if self._plans.not_raw else ""
+        self._note(f"attached to the {_describe(self._left[0])} ({self._left[0].why}{not_raw})")
+
+    def detach(self) -> None:
+        """Have it run no more; its maps stay. Does nothing when it is not attached."""
+        if self._detach:
+            self._detach()
+            self._detach = None
+
+    def unload(self) -> None:
+        """Let the program and its maps go."""
+        if self._rows:
+            self._rows.release()
+            self._rows = None
+        if self._bpf:
+            self._bpf.cleanup()
+            self._bpf = None
+
+    def _load_cheapest(self) -> None:
+        """Load it for the first plan left that compiler and verifier accept."""
+        raise_memory_limit()
+        while not self._bpf:
+            try:
+                with quiet_stderr(self._debug, lambda said: explain_load(said, self._root)):
+                    self._load(self._left[0])
+            except HeadersError:
+                raise  # no other way does without them
+            except ExitStatError as error:
+                self._fall_back(error)
+
+    def _fall_back(self, error: ExitStatError) -> None:
+        if len(self._left) == 1:
+            raise error
+        self._note(f"{error}; falling back")
+        del self._left[0]
+
+    def _load(self, plan: AttachPlan) -> None:
+        kind = self._bcc.BPF.RAW_TRACEPOINT if plan.attachment is Attachment.RAW else self._bcc.BPF.TRACEPOINT
+        table = self._plans.isa.reasons
+        macros = program_macros(self._filter, table, plan, self._max_vcpus)
+        with contextlib.ExitStack() as undo:
+            self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
+            undo.callback(self.unload)
+            self._function = self._bpf.load_func(_FUNCTION, kind)
+            self._rows = Rows(self._bpf, table, self._max_vcpus, self._filter)
+            undo.pop_all()
+
+    def _attach(self, plan: AttachPlan) -> None:
+        bpf = self._bpf
+        with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(plan))):
+            if plan.attachment is Attachment.RAW:
+                bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
+                self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)
+            else:
+                bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
+                self._detach = lambda: bpf.detach_tracepoint(tp=b"kvm:" + _EVENT)
 
 
-def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, threads: int) -> list[str]:
-    """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
-    namespace = thread_filter.namespace
-    ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
-    return [
-        # bcc's own headers warn, in the thousands with older clangs.
-        "-w",
-        "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
-        f"-DTHREADS={threads}",
-        f"-DSLOTS={table.slots}",
-        f"-DSLOT_RANGES={ranges}",
-        f"-DREASON_MASK={table.mask:#x}",
-        f"-DREASON_IN={plan.reason_in.value}",
-        *([f"-DPID_NS_DEV={namespace.device}", f"-DPID_NS_INO={namespace.inode}"] if namespace else []),
-        *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
-    ]
+def _describe(plan: AttachPlan) -> str:
+    return f"{'raw tracepoint' if plan.attachment is Attachment.RAW else 'tracepoint'} kvm:{_EVENT.decode()}"
+
+
+def _import_bcc() -> Any:
+    missing = f"{sys.executable} finds no BPF compiler collection (module bcc)"
+    hint = "the bcc on PyPI is something else"
+    with importing("bcc", Need.BCC, missing=missing, hint=hint):
+        bcc = importlib.import_module("bcc")
+    if not hasattr(bcc, "BPF"):  # PyPI's, a crystal lattice
+        raise ExitStatError(missing, f"{install_hint(Need.BCC)}; {hint}")
+    return bcc

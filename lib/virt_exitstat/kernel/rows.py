@@ -1,4 +1,4 @@
-"""The kernel program's maps, read and kept: whose row it is, that thread's counts, and who is wanted."""
+"""The rows that the kernel program counts in: handed out, read, taken back; and who is wanted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..counts.layout import LOST_CAUSES, MAPS, field_at, row_words, thread_of
 from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from ..counts.tally import Tally, add_up_by_reason
 from ..errors import ExitStatError
@@ -15,10 +16,8 @@ from ..host.files import fdinfo
 from ..isa.reasons import ReasonTable
 from ..targets.thread_filter import ThreadFilter
 
-_MAPS = (b"rows", b"cache", b"row_of", b"free_rows", b"unslotted", b"lost")
 
-
-class CountMaps:
+class Rows:
     """The maps of a loaded bpf/exitstat.bpf.c, with room for `threads` threads; `bpf` is bcc's, which has them by name.
 
     bpf/exitstat.bpf.c says of each map who writes and who reads it.
@@ -35,7 +34,7 @@ class CountMaps:
         if thread_filter.changes:
             self._want(thread_filter.keys(), ())
         self._filter = thread_filter
-        self._rows = _CountRows(bpf[b"rows"].map_fd, threads, table)
+        self._rows = _RowMemory(bpf[b"rows"].map_fd, threads, table)
 
     def release(self) -> None:
         """Let the mapped memory go; nothing can be read any more."""
@@ -49,12 +48,12 @@ class CountMaps:
         now = time.monotonic()
         counts: dict[AnyThread, dict[int, Tally]] = {}
         for identity, row in self._rows.taken():
-            _add(counts, _thread_of(identity), self._rows.read(row))
+            _add(counts, thread_of(identity), self._rows.read(row))
         for key, count in self._bpf[b"unslotted"].items():
-            _add(counts, _thread_of(key.identity), {key.reason: Tally(exits=count.value)})
+            _add(counts, thread_of(key.identity), {key.reason: Tally(exits=count.value)})
         gone, self._gone = self._gone, {}
-        no_row, no_reason = (self._bpf[b"lost"].sum(index).value for index in (0, 1))
-        return CountSnapshot(now, counts, Lost(no_row, no_reason, recursion_misses), gone)
+        lost = {cause: self._bpf[b"lost"].sum(key).value for key, cause in enumerate(LOST_CAUSES)}
+        return CountSnapshot(now, counts, Lost(**lost, recursion=recursion_misses), gone)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -67,15 +66,15 @@ class CountMaps:
             self._clear_cache()
         taken = self._rows.taken()
         if len(taken) * 2 >= self._threads:
-            self._take_back([(identity, row) for identity, row in taken if is_gone(_thread_of(identity))])
+            self._take_back([(identity, row) for identity, row in taken if is_gone(thread_of(identity))])
 
     def end(self, tgid: int, started: int) -> None:
         """Keep the counts of a process that has ended as those of EndedThreads, and give its rows to new threads."""
-        self._take_back([(identity, row) for identity, row in self._rows.taken() if _thread_of(identity).tgid == tgid])
+        self._take_back([(identity, row) for identity, row in self._rows.taken() if thread_of(identity).tgid == tgid])
         unslotted = self._bpf[b"unslotted"]
         for key, count in unslotted.items():
-            if _thread_of(key.identity).tgid == tgid:
-                _add(self._gone, _thread_of(key.identity), {key.reason: Tally(exits=count.value)})
+            if thread_of(key.identity).tgid == tgid:
+                _add(self._gone, thread_of(key.identity), {key.reason: Tally(exits=count.value)})
                 del unslotted[key]
         for thread in [thread for thread in self._gone if isinstance(thread, Thread) and thread.tgid == tgid]:
             self._gone[EndedThread(*thread, started)] = self._gone.pop(thread)
@@ -95,7 +94,8 @@ class CountMaps:
 
     def memory_bytes(self) -> int:
         """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
-        return sum(fdinfo(self._bpf[name].map_fd, "memlock") for name in _MAPS)
+        names = [name for name in MAPS if name != "wanted" or self._filter.changes]
+        return sum(fdinfo(self._bpf[name.encode()].map_fd, "memlock") for name in names)
 
     def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
         wanted = self._bpf[b"wanted"]
@@ -121,7 +121,7 @@ class CountMaps:
             del row_of[key_of[row]]
         self._clear_cache()
         for identity, row in gone:
-            _add(self._gone, _thread_of(identity), self._rows.read(row))
+            _add(self._gone, thread_of(identity), self._rows.read(row))
             self._rows.clear(row)
             self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
 
@@ -130,15 +130,16 @@ class CountMaps:
         cache[ctypes.c_uint32(0)] = cache.Leaf()
 
 
-class _CountRows:
-    """The map `rows` of bpf/exitstat.bpf.c: `threads` rows, each the thread's identity and a word for each slot.
+class _RowMemory:
+    """The map `rows` of bpf/exitstat.bpf.c: `threads` rows, as layout.ROW_FIELDS says.
 
     May be read while the program runs: each counter is one word that only its thread writes.
     """
 
     def __init__(self, map_fd: int, threads: int, table: ReasonTable) -> None:
         self._table = table
-        self._row_words = 1 + table.slots
+        self._row_words = row_words(table.slots)
+        self._identity_at, self._counts_at = (field_at(name, table.slots) for name in ("identity", "count"))
         self._used = threads * self._row_words
         size = -(-8 * self._used // mmap.PAGESIZE) * mmap.PAGESIZE
         self._words = memoryview(mmap.mmap(map_fd, size, mmap.MAP_SHARED)).cast("Q")
@@ -149,12 +150,12 @@ class _CountRows:
 
     def taken(self) -> list[tuple[int, int]]:
         """(identity, row) of each row that belongs to a thread."""
-        identities = self._words[: self._used : self._row_words].tolist()
+        identities = self._words[self._identity_at : self._used : self._row_words].tolist()
         return [(identity, row) for row, identity in enumerate(identities) if identity]
 
     def read(self, row: int) -> dict[int, Tally]:
         """{raw reason: tally} of a row."""
-        start = row * self._row_words + 1
+        start = row * self._row_words + self._counts_at
         counts = self._words[start : start + self._table.slots].tolist()
         return {self._table.reason_of(slot): Tally(exits=count) for slot, count in enumerate(counts) if count}
 
@@ -166,9 +167,3 @@ class _CountRows:
 
 def _add(counts: dict[AnyThread, dict[int, Tally]], thread: AnyThread, tallies: dict[int, Tally]) -> None:
     counts[thread] = add_up_by_reason((counts[thread], tallies)) if thread in counts else tallies
-
-
-def _thread_of(identity: int) -> Thread:
-    """The thread that an identity of the kernel program means."""
-    # The layout of `identity` in bpf/exitstat.bpf.c: tid 22 bits, tgid 22 bits, 20 bits for the row.
-    return Thread(tgid=identity >> 20 & 0x3FFFFF, tid=identity >> 42)

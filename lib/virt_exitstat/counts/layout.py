@@ -1,0 +1,54 @@
+"""The contract between the kernel program and its reader, stated once: how what it counts lies in its maps.
+
+bpf/exitstat.bpf.c is compiled with what layout_macros() makes of it; kernel/rows.py reads by it.
+"""
+
+from __future__ import annotations
+
+from .snapshot import Thread
+
+#: A thread's identity and its row in one word: tid, tgid, row, from the top. 22 bits hold every pid: PID_MAX_LIMIT is
+#: 4 * 1024 * 1024 (include/linux/threads.h).
+ID_BITS, ROW_BITS = 22, 20
+
+#: Rows that there can be: the highest number that fits means that a thread is skipped, the one below it is left free.
+MOST_ROWS = (1 << ROW_BITS) - 3
+
+#: The fields of a row, each so many words of 64 bits; None is a word for each slot.
+ROW_FIELDS: dict[str, int | None] = {"identity": 1, "count": None}
+
+#: Why an exit is lost, by the program's own account: keys of its map `lost`, fields of snapshot.Lost.
+LOST_CAUSES = ("no_row", "no_reason")
+
+#: The maps that hold kernel memory, by name. `wanted` is there only when the filter changes.
+MAPS = ("rows", "cache", "row_of", "free_rows", "unslotted", "lost", "wanted")
+
+
+def row_words(slots: int) -> int:
+    """How many words a row takes."""
+    return sum(slots if words is None else words for words in ROW_FIELDS.values())
+
+
+def field_at(field: str, slots: int) -> int:
+    """The place of a field in a row, in words."""
+    before = list(ROW_FIELDS)[: list(ROW_FIELDS).index(field)]
+    return sum(slots if ROW_FIELDS[name] is None else ROW_FIELDS[name] or 0 for name in before)
+
+
+def thread_of(identity: int) -> Thread:
+    """The thread that an identity means."""
+    return Thread(tgid=identity >> ROW_BITS & (1 << ID_BITS) - 1, tid=identity >> ID_BITS + ROW_BITS)
+
+
+def layout_macros(slots: int) -> list[str]:
+    """The same for the compiler."""
+    words = {name: slots if words is None else words for name, words in ROW_FIELDS.items()}
+    fields = (f"u64 {name}[{many}];" if many != 1 else f"u64 {name};" for name, many in words.items())
+    return [
+        f"-DID_BITS={ID_BITS}",
+        f"-DROW_BITS={ROW_BITS}",
+        f"-DSLOTS={slots}",
+        f"-DROW_FIELDS={' '.join(fields)}",
+        *(f"-D{name.upper()}={key}" for key, name in enumerate(LOST_CAUSES)),
+        f"-DLOST_CAUSES={len(LOST_CAUSES)}",
+    ]

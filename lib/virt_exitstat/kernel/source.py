@@ -1,0 +1,42 @@
+"""The kernel program's source and its inputs: where bpf/exitstat.bpf.c is, and the macros it is compiled with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..counts.layout import layout_macros
+from ..errors import ExitStatError
+from ..host.files import is_there
+from ..isa.reasons import ReasonTable
+from ..targets.thread_filter import ThreadFilter
+from .attach_plan import AttachPlan, ReasonIn
+
+
+def find_program() -> Path:
+    """The C file, in a checkout or installed. Raises ExitStatError when it is nowhere."""
+    # In a checkout and below PREFIX/share/virt-exitstat, bpf/ stands beside lib/; pip puts it below sys.prefix.
+    for home in (Path(__file__).resolve().parents[3], Path(sys.prefix, "share/virt-exitstat")):
+        program = home / "bpf/exitstat.bpf.c"
+        if is_there(program):
+            return program
+    raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
+
+
+def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, threads: int) -> list[str]:
+    """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
+    namespace = thread_filter.namespace
+    ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
+    return [
+        # bcc's own headers warn, in the thousands with older clangs.
+        "-w",
+        "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
+        f"-DTHREADS={threads}",
+        *layout_macros(table.slots),
+        f"-DSLOT_RANGES={ranges}",
+        f"-DREASON_MASK={table.mask:#x}",
+        *(f"-D{one.name}={one.value}" for one in ReasonIn),
+        f"-DREASON_IN={plan.reason_in.value}",
+        *([f"-DPID_NS_DEV={namespace.device}", f"-DPID_NS_INO={namespace.inode}"] if namespace else []),
+        *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
+    ]
