@@ -28,13 +28,16 @@ NOTHING = Tally()
 
 def add_up(tallies: Iterable[Tally]) -> Tally:
     """Their sum."""
-    return sum(tallies, NOTHING)
+    return Tally(exits=sum([tally.exits for tally in tallies]))
 
 
-def add_up_by_reason(of_several: Iterable[Mapping[int, Tally]]) -> dict[int, Tally]:
+def add_up_by_reason(of_several: Iterable[Mapping[int, Tally]]) -> Mapping[int, Tally]:
     """{raw reason: tally} of several threads, as one."""
-    total: dict[int, Tally] = {}
-    for tallies in of_several:
+    parts = list(of_several)
+    if len(parts) == 1:
+        return parts[0]
+    grouped: dict[int, list[Tally]] = {}
+    for tallies in parts:
         for reason, tally in tallies.items():
-            total[reason] = total[reason] + tally if reason in total else tally
-    return total
+            grouped.setdefault(reason, []).append(tally)
+    return {reason: add_up(tallies) for reason, tallies in grouped.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..counts.layout import LOST_CAUSES, MAPS, field_at, row_words, thread_of
@@ -27,7 +27,7 @@ class Rows:
         self._bpf, self._threads = bpf, threads
         self._filter = ThreadFilter()
         # Of rows taken back since the last snapshot.
-        self._gone: dict[AnyThread, dict[int, Tally]] = {}
+        self._gone: dict[AnyThread, Mapping[int, Tally]] = {}
         self._clear_again = False
         for row in range(threads):
             bpf[b"free_rows"].push(ctypes.c_uint32(row))
@@ -46,7 +46,7 @@ class Rows:
         What it says of rows that were taken back is said once: the next snapshot has it no more.
         """
         now = time.monotonic()
-        counts: dict[AnyThread, dict[int, Tally]] = {}
+        counts: dict[AnyThread, Mapping[int, Tally]] = {}
         for identity, row in self._rows.taken():
             _add(counts, thread_of(identity), self._rows.read(row))
         for key, count in self._bpf[b"unslotted"].items():
@@ -165,5 +165,5 @@ class _RowMemory:
         self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
 
 
-def _add(counts: dict[AnyThread, dict[int, Tally]], thread: AnyThread, tallies: dict[int, Tally]) -> None:
+def _add(counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, tallies: Mapping[int, Tally]) -> None:
     counts[thread] = add_up_by_reason((counts[thread], tallies)) if thread in counts else tallies

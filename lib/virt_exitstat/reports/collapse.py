@@ -103,8 +103,14 @@ def _report_target(
         else:
             of_vcpu[number].append(tallies)
 
+    table = tables.make(add_up_by_reason(counted.values()))
     per_vcpu = [
-        VCpuReport(number, Thread(target.pid, tid_of[number]), tables.make(add_up_by_reason(parts)))
+        # Where one thread took all exits, its table is that of all.
+        VCpuReport(
+            number,
+            Thread(target.pid, tid_of[number]),
+            table if len(counted) == len(parts) == 1 else tables.make(add_up_by_reason(parts)),
+        )
         for number, parts in of_vcpu.items()
     ] + [VCpuReport(None, thread, tables.make(tallies)) for thread, tallies in unnamed.items()]
     per_vcpu.sort(key=lambda one: (-one.table.total.exits, one.vcpu is None, one.vcpu or 0, one.thread))
@@ -113,6 +119,6 @@ def _report_target(
         ended=ended,
         vcpus=tuple(sorted(of_vcpu)),
         unnamed=tuple(sorted(unnamed)),
-        table=tables.make(add_up_by_reason(counted.values())),
+        table=table,
         per_vcpu=tuple(per_vcpu),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ..counts.origin import Provenance
 from ..counts.snapshot import Lost, Thread
@@ -15,8 +16,7 @@ from ..targets.target import Target
 OTHERS = "(others)"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One reason's line in a table whose total is `whole`, counted in `seconds`.
 
     `reason` is the raw reason; None for a sum of several.
