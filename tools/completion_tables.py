@@ -1,10 +1,10 @@
-"""What the shells' completions know of options and their values, from the table that the parser is made from."""
+"""Tables for the shells' completions: options and their values, from the table that the parser is made from."""
 
 from __future__ import annotations
 
 from virt_exitstat.arguments.table import OPTIONS, Option
 
-# What a kind of candidates is called in zsh: message and action of _arguments.
+# {kind of candidates: message and action for zsh's _arguments}.
 _ZSH_ACTIONS = {
     "domains": "domain:_virt_exitstat_domains",
     "vcpus": "vCPUs: _sequence _virt_exitstat_vcpus",

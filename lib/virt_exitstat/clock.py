@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 class Clock:
     """The time, and waiting. A parameter of the program: a test's clock moves on without waiting."""
 
-    #: How long an answer that mostly comes at once is waited for. Nobody feels that, and signals and keys wait too.
+    #: How long to wait for an answer that mostly comes at once, in seconds. Keys and signals wait as long, unnoticed.
     grace_s = 0.1
 
     def monotonic_s(self) -> float:

@@ -1,4 +1,4 @@
-"""What can go wrong, as values: a message, a hint, an exit status."""
+"""Errors as values: a message, a hint, an exit status."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ class ExitStatus(enum.IntEnum):
     """The statuses that virt-exitstat ends with."""
 
     OK = 0
-    #: The host cannot do it: no libvirt, no bcc, no headers, no KVM, not root, a stale record, output not writable.
+    #: This host cannot do it: libvirt, bcc, headers, KVM or rights are missing, a file is stale.
     FAILURE = 1
     #: The command line is wrong.
     USAGE = 2
-    #: What the command line names is not there: no such domain, vCPU, process or thread.
+    #: A domain, vCPU, process or thread that the command line names does not exist.
     NOT_FOUND = 3
 
 
 class ExitStatError(Exception):
-    """Base of all that is reported to the user as `virt-exitstat: message` and `hint: hint`."""
+    """Base of all errors that the user sees, as `virt-exitstat: message` and `hint: hint`."""
 
     status = ExitStatus.FAILURE
 
@@ -34,14 +34,14 @@ class UsageError(ExitStatError):
 
 
 class NotFoundError(ExitStatError):
-    """What the command line names is not there."""
+    """A domain, vCPU, process or thread that the command line names does not exist."""
 
     status = ExitStatus.NOT_FOUND
 
 
-class StaleRecordError(ExitStatError):
-    """libvirt's record of a domain does not match what runs."""
+class StaleFileError(ExitStatError):
+    """libvirt's status file of a domain does not match what runs."""
 
 
 class NotKvmError(NotFoundError):
-    """What is named runs, but not on KVM: it takes no KVM exits."""
+    """The domain or process that is named runs without KVM: it takes no KVM exits."""

@@ -1,4 +1,4 @@
-"""What the program works on: libvirt, a counter, a host's files, a clock. Tests hand in others."""
+"""The world that the program works on: libvirt, a counter, a host's files, a clock. Tests hand in another."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from .targets.thread_filter import ThreadFilter
 
 
 class World:
-    """The real one, but for what is given.
+    """This host, except for the parts that are given.
 
-    `connection` is a virConnect, `make_counter` makes what counts, given a filter and how to count; /proc, /sys and
-    /run lie below `root`.
+    `connection` is a virConnect, `make_counter` makes a counter for a filter; /proc, /sys and /run lie below `root`.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class World:
         self._connection, self._make_counter = connection, make_counter
 
     def make_counter(self, thread_filter: ThreadFilter, counting: Counting) -> Counter:
-        """What counts the exits that the filter lets through. Raises ExitStatError when this host cannot."""
+        """Make a counter of the exits that the filter lets through. Raises ExitStatError when this host cannot."""
         if self._make_counter:
             return self._make_counter(thread_filter, counting)
         from .kernel.attach_plan import plan_attachment  # only here: nothing else than counting waits for it
@@ -53,7 +52,7 @@ class World:
         )
 
     def make_asker(self, selection: Selection, *, watches: bool = False, **more: Any) -> Asker:
-        """What asks libvirt; with `watches`, it is told of domains that come and go. `more` is Asker's, too."""
+        """Make an Asker; with `watches`, libvirt tells it of domains that come and go. `more` goes to Asker."""
         uri = choose_uri(selection.uri)
         connect = functools.partial(libvirtd.open_connection, uri, events=watches)
         return Asker(connect, where=uri, connection=self._connection, watches=watches, **{"note": self.note, **more})

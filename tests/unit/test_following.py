@@ -237,7 +237,7 @@ def test_a_domain_without_a_record_is_given_time_before_it_is_noted(two):
         followed.clock.now_s = now_s
         followed.find()
     (note,) = followed.notes
-    assert note.startswith("left out: libvirt has no record of domain 'starting'")
+    assert note.startswith("left out: libvirt has no status file of domain 'starting'")
     two.add_vcpus(300, {0: 301}, domain=starting)
     assert followed.find() == {"guest01": 100, "starting": 300}
 

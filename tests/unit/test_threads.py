@@ -11,7 +11,7 @@ from refusals import refuses
 
 from fake_host import GUEST01, GUEST02
 from virt_exitstat.domains import threads
-from virt_exitstat.errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
+from virt_exitstat.errors import ExitStatError, NotFoundError, NotKvmError, StaleFileError
 from virt_exitstat.host import processes
 from virt_exitstat.targets.target import Domain, Target, VCpu
 
@@ -151,35 +151,35 @@ def test_bytes_that_are_no_text_are_not_believed(host):
 
 def test_a_record_of_a_process_that_is_gone_is_stale(host):
     host.add_status(100, [(0, 101)])
-    with refuses(StaleRecordError, "guest01.xml is stale", "no process 100"):
+    with refuses(StaleFileError, "guest01.xml is stale", "no process 100"):
         resolve(host)
 
 
 def test_a_record_whose_pid_was_reused_is_stale(host):
     host.add_process(100, {101: "CPU 0/KVM"}, domain=GUEST02)
     host.add_status(100, [(0, 101)])
-    with refuses(StaleRecordError, "guest01.xml is stale", "process 100 does not run domain 'guest01'"):
+    with refuses(StaleFileError, "guest01.xml is stale", "process 100 does not run domain 'guest01'"):
         resolve(host)
 
 
 def test_the_uuid_must_be_an_argument_of_its_own(host):
     host.add_vcpus(100, {0: 101})
     (host.proc / "100/cmdline").write_bytes(f"/usr/bin/less\0/etc/{GUEST01.uuid}.xml\0".encode())
-    with refuses(StaleRecordError, "does not run domain"):
+    with refuses(StaleFileError, "does not run domain"):
         resolve(host)
 
 
 def test_a_zombie_runs_no_domain(host):
     host.add_vcpus(100, {0: 101})
     (host.proc / "100/cmdline").write_bytes(b"")
-    with refuses(StaleRecordError, "does not run domain"):
+    with refuses(StaleFileError, "does not run domain"):
         resolve(host)
 
 
 def test_a_thread_that_is_gone_makes_the_record_stale(host):
     host.add_process(100, {101: "CPU 0/KVM"})
     host.add_status(100, [(0, 101), (1, 102)])
-    with refuses(StaleRecordError, "is stale", "thread 102 of vCPU 1 is not in process 100"):
+    with refuses(StaleFileError, "is stale", "thread 102 of vCPU 1 is not in process 100"):
         resolve(host)
 
 
@@ -187,7 +187,7 @@ def test_a_thread_of_another_process_makes_the_record_stale(host):
     host.add_process(100, {101: "CPU 0/KVM"})
     host.add_process(200, {202: "CPU 1/KVM"}, domain=GUEST02)
     host.add_status(100, [(0, 101), (1, 202)])
-    with refuses(StaleRecordError, "thread 202 of vCPU 1 is not in process 100"):
+    with refuses(StaleFileError, "thread 202 of vCPU 1 is not in process 100"):
         resolve(host)
 
 
@@ -253,25 +253,25 @@ def test_a_thread_name_that_is_no_text_is_no_vcpu(host):
 def test_a_pid_file_that_holds_no_pid_is_stale(host, text):
     host.add_process(100, {101: "CPU 0/KVM"})
     host.add_pid_file(text)
-    with refuses(StaleRecordError, "guest01.pid does not hold a pid"):
+    with refuses(StaleFileError, "guest01.pid does not hold a pid"):
         resolve(host)
 
 
 def test_a_pid_file_of_a_process_that_is_gone_is_stale(host):
     host.add_pid_file("100")
-    with refuses(StaleRecordError, "guest01.pid is stale", "no process 100"):
+    with refuses(StaleFileError, "guest01.pid is stale", "no process 100"):
         resolve(host)
 
 
 def test_a_pid_file_whose_pid_was_reused_is_stale(host):
     host.add_process(100, {101: "CPU 0/KVM"}, domain=GUEST02)
     host.add_pid_file("100")
-    with refuses(StaleRecordError, "guest01.pid is stale", "process 100 does not run domain 'guest01'"):
+    with refuses(StaleFileError, "guest01.pid is stale", "process 100 does not run domain 'guest01'"):
         resolve(host)
 
 
 def test_no_record_at_all_says_where_it_was_looked_for(host):
-    with refuses(ExitStatError, "no record of domain 'guest01'", str(host.run_dir)):
+    with refuses(ExitStatError, "no status file of domain 'guest01'", str(host.run_dir)):
         resolve(host)
 
 
@@ -310,7 +310,7 @@ def test_a_wrappers_child_must_run_the_domain_and_be_its_child(host):
     host.add_process(120, {121: "CPU 0/KVM"}, parent=1)
     for tid in (111, 121):
         host.add_status(100, [(0, tid)])
-        with refuses(StaleRecordError, f"thread {tid} of vCPU 0 is not in process 100"):
+        with refuses(StaleFileError, f"thread {tid} of vCPU 0 is not in process 100"):
             resolve(host)
 
 
@@ -340,14 +340,14 @@ def test_two_containers_that_both_fit_are_refused(host):
     for pid in (4000, 5000):
         host.add_process(pid, {pid + 1: "CPU 0/KVM"}, inside={pid: 50, pid + 1: 57})
     host.add_status(50, [(0, 57)])
-    with refuses(StaleRecordError, "no process 50"):
+    with refuses(StaleFileError, "no process 50"):
         resolve(host)
 
 
 def test_a_container_without_one_of_the_threads_does_not_fit(host):
     host.add_process(4000, {4001: "CPU 0/KVM"}, inside={4000: 50, 4001: 57})
     host.add_status(50, [(0, 57), (1, 58)])
-    with refuses(StaleRecordError, "no process 50"):
+    with refuses(StaleFileError, "no process 50"):
         resolve(host)
 
 
@@ -383,7 +383,7 @@ def test_a_proc_that_hides_nothing_from_us_is_not_blamed(host, mount, capabiliti
     host.add_status(100, [(0, 101)])
     host.add_file("proc/self/mountinfo", f"22 27 0:21 / /proc rw,relatime - proc {mount}\n")
     host.add_file("proc/self/status", f"CapEff:\t{capabilities}\n")
-    with refuses(StaleRecordError, "no process 100"):
+    with refuses(StaleFileError, "no process 100"):
         resolve(host)
 
 
@@ -423,14 +423,14 @@ def test_a_name_does_not_lead_out_of_the_directory(host, name):
 @pytest.mark.parametrize("name", ["\x1b[2J", "a\nb", "\u202etxt", "\x07"])
 def test_a_name_cannot_write_to_the_terminal_through_a_message(host, name):
     domain = replace(GUEST01, name=name)
-    with refuses(ExitStatError, "no record of domain"):
+    with refuses(ExitStatError, "no status file of domain"):
         resolve(host, domain)
     host.add_pid_file("garbage", domain=domain)
-    with refuses(StaleRecordError, "does not hold a pid"):
+    with refuses(StaleFileError, "does not hold a pid"):
         resolve(host, domain)
     host.add_pid_file("100", domain=domain)
     host.add_process(100, domain=GUEST02)
-    with refuses(StaleRecordError, "does not run domain"):
+    with refuses(StaleFileError, "does not run domain"):
         resolve(host, domain)
 
 
@@ -620,21 +620,21 @@ def add_daemon(host, records):
 
 def test_the_daemon_of_a_container_is_hinted_at(host, tmp_path_factory):
     add_daemon(host, tmp_path_factory.mktemp("elsewhere"))
-    with refuses(ExitStatError, "no record of domain") as caught:
+    with refuses(ExitStatError, "no status file of domain") as caught:
         resolve(host)
     assert "a daemon runs in a container: -c 'qemu+unix:///system?socket=/proc/900/root" in caught.value.hint
 
 
 def test_our_own_daemon_is_no_containers(host):
     add_daemon(host, host.run_dir)
-    with refuses(ExitStatError, "no record of domain") as caught:
+    with refuses(ExitStatError, "no status file of domain") as caught:
         resolve(host)
     assert "container" not in caught.value.hint
 
 
 def test_the_hosts_daemon_is_no_containers_where_a_session_is_asked(host, tmp_path_factory):
     add_daemon(host, host.run_dir)
-    with refuses(ExitStatError, "no record of domain") as caught:
+    with refuses(ExitStatError, "no status file of domain") as caught:
         threads.resolve_domain(GUEST01, tmp_path_factory.mktemp("session"), host.root)
     assert "container" not in caught.value.hint
 
@@ -642,7 +642,7 @@ def test_the_hosts_daemon_is_no_containers_where_a_session_is_asked(host, tmp_pa
 def test_a_daemon_is_hinted_at_also_where_we_have_no_records_at_all(host, tmp_path_factory):
     host.run_dir.rmdir()
     add_daemon(host, tmp_path_factory.mktemp("elsewhere"))
-    with refuses(ExitStatError, "no record of domain") as caught:
+    with refuses(ExitStatError, "no status file of domain") as caught:
         resolve(host)
     assert "a daemon runs in a container" in caught.value.hint
 
@@ -650,6 +650,6 @@ def test_a_daemon_is_hinted_at_also_where_we_have_no_records_at_all(host, tmp_pa
 def test_a_daemon_that_cannot_be_looked_into_is_passed_over(host):
     # As where /proc/PID/root is refused to who may not trace the process: looking fails (root is refused nothing).
     add_daemon(host, "x" * 300)
-    with refuses(ExitStatError, "no record of domain") as caught:
+    with refuses(ExitStatError, "no status file of domain") as caught:
         resolve(host)
     assert "container" not in caught.value.hint

@@ -49,7 +49,7 @@ examples:
 
 _SEE_HELP = "'virt-exitstat --help' shows the options and examples"
 
-# What is said of an option that does not go with a verb.
+# The message for an option that does not go with a verb.
 _WHY_NOT = {
     Verb.WATCH: "--live shows a screen, {} is for what is printed",
     Verb.LIST: "--list counts nothing, {} is for counts",
@@ -161,7 +161,7 @@ def _given(given: argparse.Namespace, **names: str) -> dict[str, Any]:
 
 
 def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What argparse is to parse, and the words behind `--`. Raises UsageError for what argparse would take or not.
+    """The words for argparse, and those behind `--`. Raises UsageError for words that only some Pythons take.
 
     Python 3.13 changed what becomes of `--` among intermixed arguments. Python 3.14 takes each word that begins like a
     negative number for one, such as -1e9 and -5s; older ones call these unknown options.
@@ -200,7 +200,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def _action(option: Option) -> dict[str, Any]:
-    """How argparse is told of an option. What is not given is None."""
+    """The arguments of add_argument() for an option. An option that is not given is None."""
     if option.long == "--help":
         return {"action": _Show, "nargs": 0, "const": _Parser.format_help}
     if option.long == "--version":

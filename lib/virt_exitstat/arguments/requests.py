@@ -1,4 +1,4 @@
-"""What a command line asks for: a request, which has the fields of its verb and no others. Values only."""
+"""Requests: a command line as a value, with the fields of its verb and no others. Values only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIVE_INTERVAL_S = 1.0
 
 
 class Candidates(enum.Enum):
-    """What the hidden option --complete can be asked for."""
+    """Values of the hidden option --complete."""
 
     DOMAINS = "domains"
     VCPUS = "vcpus"
@@ -31,7 +31,7 @@ class Candidates(enum.Enum):
 
 @dataclass(frozen=True)
 class Timing:
-    """How long to count and when to report. `interval_s` is None for a single report, `reports` how many at most."""
+    """Times of a run. `interval_s` is None for a single report; `reports` is how many there are at most."""
 
     duration_s: float | None = None
     interval_s: float | None = None
@@ -40,7 +40,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Counting:
-    """How the kernel is to count: the threads that there is room for, how to attach, whether to show what bcc says."""
+    """Wishes for the counter: the threads to make room for, how to attach, whether to show what bcc prints."""
 
     max_vcpus: int = MAX_VCPUS
     attachment: Attachment = Attachment.AUTO
@@ -49,7 +49,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class Count:
-    """Count and write reports. `reasons` are as they were typed: whether there are such is this host's to say."""
+    """Count and write reports. `reasons` are as typed; this host says later whether they exist."""
 
     selection: Selection = Selection()  # noqa: RUF009  (frozen, as are the others)
     timing: Timing = Timing()
@@ -75,7 +75,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class List:
-    """Show what the names resolve to; nothing is counted."""
+    """Show the processes and threads that the names resolve to; count nothing."""
 
     selection: Selection = Selection()  # noqa: RUF009
     header: bool = True
@@ -83,7 +83,7 @@ class List:
 
 @dataclass(frozen=True)
 class Complete:
-    """Say what a shell may offer where `what` is to be typed. `selection` is what stands on the line already."""
+    """List what a shell may offer where `what` is typed. `selection` stands on the line already."""
 
     what: Candidates
     selection: Selection = Selection()  # noqa: RUF009

@@ -17,7 +17,7 @@ from .values import one_of, one_of_names, parse_interval, parse_max_vcpus, posit
 
 
 class Verb(enum.Enum):
-    """What a command line can ask for. The values are the options that ask for it; counting needs none."""
+    """The verbs. The values are the options that ask for them; counting is asked for by none."""
 
     COUNT = ""
     WATCH = "--live"
@@ -56,7 +56,7 @@ class Option:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """How it is written, the short form first."""
+        """Its forms on the command line, the short one first."""
         return (self.short, self.long) if self.short else (self.long,)
 
 

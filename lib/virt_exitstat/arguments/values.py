@@ -1,4 +1,4 @@
-"""The values of single options, parsed and checked. Whatever does not fit is a UsageError that says what does."""
+"""Parsers of single options' values. A value that does not fit raises a UsageError that says what would fit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def split_duration(words: Sequence[str]) -> tuple[tuple[str, ...], float | None]
 
 
 def guess_duration(text: str) -> str:
-    """How to write in seconds what looks like a duration with a unit, or with a comma; empty when it does not."""
+    """A duration with a unit or a comma, in seconds as text; empty when the text is none."""
     found = re.fullmatch(r"([0-9]+)(?:,([0-9]+))?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|)", text, re.IGNORECASE)
     if not found or not (found.group(2) or found.group(3)):
         return ""

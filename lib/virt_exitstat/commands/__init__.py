@@ -1,1 +1,1 @@
-"""What the command line can ask for, a verb a file."""
+"""Commands: a verb a file."""

@@ -1,4 +1,4 @@
-"""--complete: what a shell offers where a domain, a vCPU, a reason or a pid is to be typed."""
+"""--complete: the words that a shell offers where a domain, a vCPU, a reason or a pid is typed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..isa.known import ISAS
 from ..run.sinks import StandardOutput
 from ..world import World
 
-#: How long libvirt is waited for, in seconds; the user's line stands still meanwhile.
+#: How long to wait for libvirt, in seconds; the user's line stands still meanwhile.
 _COMPLETION_S = 5
 
 
@@ -34,7 +34,7 @@ def run(request: Complete, world: World) -> ExitStatus:
 
 
 def _find_candidates(request: Complete, world: World) -> tuple[str, ...]:
-    """Raises whatever whoever has to be asked raises."""
+    """The words, by whoever knows them. Raises what they raise."""
     pids = request.selection.pids
     if request.what is Candidates.REASONS:
         return _reasons(world.root)

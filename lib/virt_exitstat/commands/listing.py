@@ -1,4 +1,4 @@
-"""--list: what the names resolve to; nothing is counted."""
+"""--list: the processes and threads that the names resolve to; nothing is counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(request: List, world: World) -> ExitStatus:
 
 
 def render_list(targets: Targets, *, header: bool = True) -> Grid:
-    """What names resolve to: a line for each vCPU."""
+    """A line for each vCPU."""
     rows = []
     for target in targets.targets:
         domain = target.domain

@@ -1,4 +1,4 @@
-"""What counting begins with, for reports and for the live view: names resolved, a counter made, a session opened."""
+"""The beginning of counting, for reports and for the live view: names resolved, a counter made, a session opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..world import World
 
 @dataclass(frozen=True)
 class Found:
-    """What is to be counted. `source` finds it again later; with `follows`, others may be counted then.
+    """The targets to be counted. `source` finds them again later; with `follows`, others may be counted then.
 
     `status` is what to end with when all goes well.
     """
@@ -36,7 +36,7 @@ class Found:
 
 @contextlib.contextmanager
 def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator[Found]:
-    """What the selection means, found and kept up to date as long as the block lasts. Raises ExitStatError."""
+    """Find the targets of a selection; libvirt is asked as long as the block lasts. Raises ExitStatError."""
     # Only libvirt tells what has come; a single report is of what was there when it began.
     follows = bool(selection.by_libvirt and timing.interval_s)
     left_out = LeftOut(world.note)
@@ -77,7 +77,7 @@ def open_session(found: Found, counting: Counting, world: World) -> Iterator[Ses
 
 
 def find_run_dir(selection: Selection, asker: Asker, world: World) -> Path | None:
-    """Where libvirt's records are; None when it is not asked."""
+    """The directory of libvirt's status files; None when libvirt is not asked."""
     if not selection.by_libvirt:
         return None
     return asker.ask(functools.partial(libvirtd.run_directory, root=world.root))

@@ -1,1 +1,1 @@
-"""What was counted: values that every wing above passes on, and what counts them as the rest of the program sees it."""
+"""Counts as values, the layout they have in the kernel, and the interface of a counter."""

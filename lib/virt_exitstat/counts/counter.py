@@ -1,4 +1,4 @@
-"""What counts exits, as the rest of the program sees it."""
+"""The interface of a counter, as the rest of the program sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .snapshot import CountSnapshot, Thread
 
 
 class Counter(Protocol):
-    """What counts exits: ExitCounter, or a stand-in that is handed to `cli.main`.
+    """Counts exits: ExitCounter, or a stand-in that a test's World makes.
 
     Counting starts with attach() and ends with detach(), which leaving the context does too.
     """
@@ -42,11 +42,11 @@ class Counter(Protocol):
 
     @property
     def isa(self) -> Isa:
-        """Whose exit reasons are counted."""
+        """The instruction set whose exit reasons are counted."""
 
     @property
     def attachment(self) -> Attachment:
-        """How it is attached: RAW or TRACEPOINT."""
+        """The attachment: RAW or TRACEPOINT."""
 
     def reason_name(self, reason: int) -> str:
         """The name of a raw reason on this host."""

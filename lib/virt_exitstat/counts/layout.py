@@ -1,4 +1,4 @@
-"""The contract between the kernel program and its reader, stated once: how what it counts lies in its maps.
+"""The contract between the kernel program and its reader, stated once: how counts lie in the program's maps.
 
 bpf/exitstat.bpf.c is compiled with what layout_macros() makes of it; kernel/rows.py reads by it.
 """
@@ -25,7 +25,7 @@ MAPS = ("rows", "cache", "row_of", "free_rows", "unslotted", "lost", "wanted")
 
 
 def row_words(slots: int) -> int:
-    """How many words a row takes."""
+    """The number of words in a row."""
     return sum(slots if words is None else words for words in ROW_FIELDS.values())
 
 

@@ -1,4 +1,4 @@
-"""Where counts come from: the host, and how the kernel program was attached. Values only."""
+"""The origin of counts: the host, and how the kernel program was attached. Values only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..isa.instruction_set import Isa
 
 
 class Attachment(enum.Enum):
-    """What the user can ask for with --attach."""
+    """Values of --attach."""
 
     AUTO = "auto"
     RAW = "raw"
@@ -18,7 +18,7 @@ class Attachment(enum.Enum):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where and how exits were counted: the host's name, its kernel's release, the ISA, the attachment."""
+    """The host's name, its kernel's release, the ISA and the attachment that exits were counted with."""
 
     host: str
     kernel: str

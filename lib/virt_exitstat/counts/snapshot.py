@@ -27,19 +27,19 @@ class EndedThread(NamedTuple):
     started: int
 
 
-#: What a report says of lost exits, by why they are.
+#: {cause of loss: how a report words it}.
 WHY_LOST = {
     "no_row": "of vCPUs above --max-vcpus; raise it",
     "no_reason": "whose reason could not be stored",
     "recursion": "while another BPF program was running on their CPU",
 }
 
-#: Whom exits are counted for.
+#: A thread that exits are counted for.
 AnyThread = Union[Thread, EndedThread]
 
 
 class Lost(NamedTuple):
-    """Exits that were seen and are in no table, by why not."""
+    """Exits that were seen and are in no table, by cause."""
 
     #: More threads than rows.
     no_row: int = 0
@@ -72,7 +72,7 @@ class CountSnapshot:
         return replace(self, counts=counts)
 
     def since(self, earlier: CountSnapshot) -> CountSnapshot:
-        """What was counted after `earlier`, the snapshot before, of threads that took exits.
+        """The counts of threads that took exits after `earlier`, the snapshot before.
 
         Its `time_s` is the seconds between the two.
         """

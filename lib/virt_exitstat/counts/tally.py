@@ -1,4 +1,4 @@
-"""What was counted, as one value. A number that every row is to show is a field here."""
+"""Tallies: all that is counted of a reason, as one value. A number that every row shows is a field here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tally:
-    """What was counted of one reason, or of several. `exits` is their number."""
+    """The tally of one reason, or of several. `exits` is their number."""
 
     exits: int = 0
 
@@ -22,7 +22,7 @@ class Tally:
         return self.exits != 0
 
 
-#: What was counted where nothing was.
+#: The tally of a reason that did not occur.
 NOTHING = Tally()
 
 

@@ -1,1 +1,1 @@
-"""Where a domain becomes threads: libvirt asked, its records read, checked against /proc."""
+"""Domains become threads here: libvirt is asked, its status files are read and checked against /proc."""

@@ -1,4 +1,4 @@
-"""Libvirt, asked in a thread of its own: it answers late while a domain's hook runs, never when its daemon hangs."""
+"""Asks libvirt in a thread of its own: it answers late while a domain's hook runs, never when its daemon hangs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .libvirtd import NoAnswerError
 
 _T = TypeVar("_T")
 
-#: When it is said that libvirt is waited for, in seconds. A first connection may start its daemon and ask polkit.
+#: After how many seconds the user is told of the wait. A first connection may start the daemon and ask polkit.
 _PATIENCE_S = 2
-#: When waiting is given up, in seconds. A hook, or locking a big domain's memory, may take minutes; a hang never ends.
+#: After how many seconds waiting ends. A hook, or locking a big domain's memory, may take minutes; a hang never ends.
 _LIMIT_S = 300
-#: How long the end of a connection is waited for, in seconds: a daemon that is well takes a millisecond.
+#: How long to wait for a connection to end, in seconds: a healthy daemon takes a millisecond.
 _CLOSING_S = 0.1
 
 

@@ -20,7 +20,7 @@ from ..targets.target import Domain
 from ..text import escape
 from .uri import check_uri, is_alias
 
-#: How often a daemon is asked for a sign of life while it is watched, in seconds, and how many may be missing.
+#: A watched daemon is asked for a sign of life every so many seconds, and so many may be missing.
 _ALIVE_EVERY_S, _ALIVE_TIMES = 2, 2
 
 
@@ -57,11 +57,11 @@ def close_connection(connection: Any, watch: int | None = None) -> None:
 
 
 def run_directory(connection: Any, root: Path) -> Path:
-    """Where the connected libvirt keeps the status file of each running domain."""
+    """The directory where the connected libvirt keeps the status file of each running domain."""
     uri = urlsplit(_uri_of(connection))
     socket = parse_qs(uri.query).get("socket")
     if uri.path != "/session":
-        # A socket that is not in the usual place is a container's, and the records are beside it.
+        # A socket that is not in the usual place is a container's, and the status files are beside it.
         beside = Path(socket[0]).parent / "qemu" if socket else None
         return beside if beside and beside.is_dir() else root / "run/libvirt/qemu"
     if socket:
@@ -107,7 +107,7 @@ def find_domains(connection: Any, wanted: Sequence[str]) -> tuple[Domain, ...]:
 def vcpu_numbers(connection: Any, domain: Domain) -> tuple[int, ...]:
     """The numbers of a running domain's vCPUs that are plugged in; none when it has ended.
 
-    Unlike libvirt's records, which only root may read, this is told to everyone who may connect.
+    Unlike libvirt's status files, which only root may read, this is told to everyone who may connect.
     """
     libvirt = _import_libvirt()
     try:

@@ -1,4 +1,4 @@
-"""What the command line names, found on this host. What cannot be counted is left out of what can."""
+"""Resolves a selection on this host. Targets that cannot be counted are left out of those that can."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Found = TypeVar("_Found")
 
 
 class LeftOut:
-    """Domains that cannot be counted; `note` is told of each once, until it can."""
+    """Domains that cannot be counted. `note` is told of each once; after forget(), once more."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
@@ -41,7 +41,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What is to be counted or listed, and what was found out on the way.
+    """The targets of a selection, and what was found out on the way.
 
     `named` are the domains that were named, those that cannot be counted (now) too; None when whichever run are meant.
     `status` is the first error's when something that was named is left out: who named it must not take 0 for it.
@@ -111,7 +111,7 @@ def _resolve_running(
 ) -> Resolved:
     found, errors = _try_each(asker.ask(libvirtd.running_domains), look_up)
     if not all(isinstance(error, NotKvmError) for error in errors.values()):
-        # What has ended between the list and the look at its threads is no trouble.
+        # A domain that has ended since it was listed is no trouble.
         still = asker.ask(libvirtd.running_domains)
         errors = {domain: error for domain, error in errors.items() if domain in still}
     # Emulated domains are none of ours; that all others cannot be counted is no single domain's trouble.
@@ -159,7 +159,7 @@ def _refuse_id_as_duration(selection: Selection, duration_s: float | None, root:
 def _try_each(
     wanted: Iterable[_Wanted], look_up: Callable[[_Wanted], _Found]
 ) -> tuple[list[_Found], dict[_Wanted, ExitStatError]]:
-    """What is found, and the error of each that is not."""
+    """The results, and {what was wanted: its error}."""
     found, errors = [], {}
     for one in wanted:
         try:

@@ -1,4 +1,4 @@
-"""What is to be counted, asked again while it is counted: domains and processes come and go, vCPUs are plugged."""
+"""Finds the targets again while a run is on: domains and processes start and stop, vCPUs are plugged."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from . import libvirtd, threads
 from .asker import Answer, Asker
 from .resolve import LeftOut, restrict_target
 
-#: A domain that starts may be listed without a record for as long, in seconds.
+#: For how many seconds a domain that starts may be listed without a status file.
 _STARTING_S = 5
-#: When an answer that is not there is worth a word, in seconds. libvirt takes one or two to start most domains.
+#: After how many seconds without an answer the user is told. libvirt takes one or two to start most domains.
 _SILENT_S = 3
 
 
 class TargetSource(Protocol):
-    """What says which targets there are now. Raises nothing: what cannot be found out stays as it was known."""
+    """Tells which targets exist now. Never raises: targets it cannot look up are returned unchanged."""
 
     def fileno(self) -> int:
         """Readable when targets may have come or gone; -1 when it cannot tell."""
@@ -33,7 +33,7 @@ class TargetSource(Protocol):
 
 
 class KnownTargets:
-    """Targets that stay the same, with the vCPUs they have now."""
+    """Always the same targets, with the vCPUs they have now."""
 
     def __init__(self, run_dir: Path | None, root: Path) -> None:
         self._run_dir, self._root = run_dir, root
@@ -125,7 +125,7 @@ class RunningDomains:
             self._left_out.say(domain, f"left out: {error}")
             return None
         except ExitStatError as error:
-            # Most often it is just starting or ending, and libvirt's record is not written yet or gone.
+            # Most often it is just starting or ending, and libvirt's status file is not written yet or gone.
             now_s = self._clock.monotonic_s()
             if now_s - self._unresolved_since.setdefault(domain, now_s) > _STARTING_S:
                 self._left_out.say(domain, f"left out: {error}")

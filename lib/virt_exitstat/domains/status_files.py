@@ -1,4 +1,4 @@
-"""libvirt's records of running domains: its status file, kept for its own restart, and the pid file beside it."""
+"""libvirt's status files of running domains, kept for its own restart, and the pid files beside them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..errors import ExitStatError, NotKvmError, StaleRecordError
+from ..errors import ExitStatError, NotKvmError, StaleFileError
 from ..host.files import AbsentFileError, explain_file, read_bytes
 from ..targets.target import Domain, VCpu
 from ..text import escape
 
-#: What mends a record that is wrong.
-REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its records; domains keep running"
+#: How to mend a file that is wrong.
+REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its status files; domains keep running"
 
 # A file that changed more recently may change once more within the same tick of the clock that dates it.
 _SETTLED_NS = 1_000_000_000
@@ -27,10 +27,10 @@ _XML_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quo
 
 
 @dataclass(frozen=True)
-class Record:
-    """What libvirt wrote down of a running domain: ids of the pid namespace that libvirt's daemon lives in.
+class StatusFile:
+    """All that libvirt wrote down of a running domain, by ids of the pid namespace that libvirt's daemon lives in.
 
-    `vcpus` is None when only the pid is recorded. `path` is fit to be shown.
+    `vcpus` is None when there is only a pid file. `path` is fit to be shown.
     """
 
     path: str
@@ -38,11 +38,11 @@ class Record:
     vcpus: tuple[VCpu, ...] | None
 
 
-def read_record(domain: Domain, run_dir: Path) -> Record | None:
+def read_status_file(domain: Domain, run_dir: Path) -> StatusFile | None:
     """The domain's status file, else its pid file; None when there is neither.
 
-    Raises NotKvmError for a domain that QEMU emulates, StaleRecordError or ExitStatError for a file that does not hold
-    what it should or cannot be read.
+    Raises NotKvmError for a domain that QEMU emulates, StaleFileError or ExitStatError for a file that is broken or
+    cannot be read.
     """
     if "/" in domain.name or "\0" in domain.name:
         raise ExitStatError(
@@ -56,8 +56,8 @@ def read_record(domain: Domain, run_dir: Path) -> Record | None:
         with contextlib.suppress(AbsentFileError):
             text = read_bytes(path)
             if not re.fullmatch(rb"[0-9]{1,9}\s*", text):
-                raise StaleRecordError(f"{_shown(path)} does not hold a pid", REWRITE)
-            return Record(_shown(path), int(text), None)
+                raise StaleFileError(f"{_shown(path)} does not hold a pid", REWRITE)
+            return StatusFile(_shown(path), int(text), None)
     return None
 
 
@@ -70,8 +70,8 @@ def _shown(path: Path) -> str:
     return escape(os.fsencode(path).decode(errors="surrogateescape"))
 
 
-def _read_status(path: Path, domain: Domain) -> Record:
-    """The record in a status file, parsed anew only when the file has changed: libvirt renames a new one over it."""
+def _read_status(path: Path, domain: Domain) -> StatusFile:
+    """A status file, parsed anew only when it has changed: libvirt renames a new one over it."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
@@ -82,11 +82,11 @@ def _read_status(path: Path, domain: Domain) -> Record:
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _parse_unchanged(path: Path, domain: Domain, _version: tuple[int, ...]) -> Record:
+def _parse_unchanged(path: Path, domain: Domain, _version: tuple[int, ...]) -> StatusFile:
     return _parse_status(path, domain)
 
 
-def _parse_status(path: Path, domain: Domain) -> Record:
+def _parse_status(path: Path, domain: Domain) -> StatusFile:
     shown = _shown(path)
     try:
         status = ElementTree.fromstring(read_bytes(path))
@@ -108,4 +108,4 @@ def _parse_status(path: Path, domain: Domain) -> Record:
             " it takes no KVM exits",
             "only domains of type 'kvm' do; see 'virsh dumpxml'",
         )
-    return Record(shown, pid, vcpus)
+    return StatusFile(shown, pid, vcpus)

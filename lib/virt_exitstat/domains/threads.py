@@ -1,7 +1,7 @@
-"""Domain -> QEMU pid -> vCPU threads, from libvirt's records and from /proc.
+"""Domain -> QEMU pid -> vCPU threads, from libvirt's status files and from /proc.
 
-libvirt's API tells neither pids nor thread ids; its record on this host does, and is rewritten when vCPUs are plugged.
-What it says is checked against /proc before it is believed.
+libvirt's API tells neither pids nor thread ids. Its status file on this host does, and is rewritten when vCPUs are
+plugged. Its contents are checked against /proc before they are believed.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import ExitStatError, NotFoundError, NotKvmError, StaleRecordError
+from ..errors import ExitStatError, NotFoundError, NotKvmError, StaleFileError
 from ..host import processes
 from ..host.files import identify
 from ..targets.target import Domain, Target, VCpu
 from ..text import escape
-from .status_files import REWRITE, Record, read_record
+from .status_files import REWRITE, StatusFile, read_status_file
 
-# What QEMU names its vCPU threads (accel/kvm/kvm-accel-ops.c: "CPU %d/KVM") when asked for names, as libvirt does.
+# The names that QEMU gives its vCPU threads (accel/kvm/kvm-accel-ops.c: "CPU %d/KVM") when asked, as libvirt does.
 _VCPU_THREAD = re.compile(r"CPU (\d+)/(KVM|TCG)")
 
 # libvirt's daemons that run QEMU, and the sockets that they listen on for those who only read.
@@ -28,14 +28,13 @@ _DAEMONS = {"libvirtd": "libvirt-sock-ro", "virtqemud": "virtqemud-sock-ro"}
 def resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
     """The QEMU process and vCPU threads of a running domain.
 
-    `run_dir` holds libvirt's records (`libvirtd.run_directory`); `/proc` lies below `root`. Raises StaleRecordError
-    when the record and /proc disagree, NotKvmError for a domain that QEMU emulates, ExitStatError when there is no
-    record.
+    `run_dir` holds libvirt's status files (`libvirtd.run_directory`); `/proc` lies below `root`. Raises StaleFileError
+    when the file and /proc disagree, NotKvmError for a domain that QEMU emulates, ExitStatError when there is no file.
     """
     try:
         return _resolve_domain(domain, run_dir, root)
-    except StaleRecordError:
-        # A vCPU that is plugged just now is in /proc and in the record at different times.
+    except StaleFileError:
+        # A vCPU that is plugged just now is in /proc and in the file at different times.
         return _resolve_domain(domain, run_dir, root)
 
 
@@ -107,69 +106,69 @@ def _restrict(target: Target, tids: Iterable[int]) -> Target:
 
 
 def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
-    record = read_record(domain, run_dir)
-    if record is None:
+    file = read_status_file(domain, run_dir)
+    if file is None:
         raise ExitStatError(
-            f"libvirt has no record of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
+            f"libvirt has no status file of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
             _where_records_are(run_dir, root),
         )
-    pid, vcpus = _find_process(record, domain, root)
+    pid, vcpus = _find_process(file, domain, root)
     return replace(_target(pid, vcpus, root), domain=domain)
 
 
-def _find_process(record: Record, domain: Domain, root: Path) -> tuple[int, tuple[VCpu, ...]]:
+def _find_process(file: StatusFile, domain: Domain, root: Path) -> tuple[int, tuple[VCpu, ...]]:
     """The process that runs the domain and the domain's vCPU threads, by the ids that /proc shows."""
     uuid = domain.uuid.encode()
-    found = _find_as_recorded(record, uuid, root) or _find_in_namespace(record, uuid, root)
+    found = _find_as_written(file, uuid, root) or _find_in_namespace(file, uuid, root)
     if found:
         return found
-    arguments = processes.arguments(record.pid, root)
+    arguments = processes.arguments(file.pid, root)
     if arguments is None:
         processes.check_not_hidden(root)
-        raise StaleRecordError(f"{record.path} is stale: no process {record.pid}", REWRITE)
+        raise StaleFileError(f"{file.path} is stale: no process {file.pid}", REWRITE)
     if uuid not in arguments:
-        raise StaleRecordError(
-            f"{record.path} is stale: process {record.pid} does not run domain '{escape(domain.name)}'", REWRITE
+        raise StaleFileError(
+            f"{file.path} is stale: process {file.pid} does not run domain '{escape(domain.name)}'", REWRITE
         )
-    gone = [vcpu for vcpu in record.vcpus or () if not processes.is_running(record.pid, root, tid=vcpu.tid)]
+    gone = [vcpu for vcpu in file.vcpus or () if not processes.is_running(file.pid, root, tid=vcpu.tid)]
     which = f"thread {gone[0].tid} of vCPU {gone[0].number} is" if gone else "vCPU threads are"
-    raise StaleRecordError(f"{record.path} is stale: {which} not in process {record.pid}", REWRITE)
+    raise StaleFileError(f"{file.path} is stale: {which} not in process {file.pid}", REWRITE)
 
 
-def _find_as_recorded(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
-    """The recorded process, or a descendant of it: of an <emulator> that is a script without `exec`, libvirt records
-    the shell, and the vCPU threads are its child's.
+def _find_as_written(file: StatusFile, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """The process in the file, or a descendant of it: of an <emulator> that is a script without `exec`, libvirt writes
+    down the shell, and the vCPU threads are its child's.
     """
-    if uuid not in (processes.arguments(record.pid, root) or ()):
+    if uuid not in (processes.arguments(file.pid, root) or ()):
         return None
-    if record.vcpus is None:
+    if file.vcpus is None:
         # A compromised QEMU can rename its threads, so their names come second.
-        for pid in (record.pid, *_emulators_below(record.pid, uuid, root)):
+        for pid in (file.pid, *_emulators_below(file.pid, uuid, root)):
             vcpus = _vcpus_by_thread_name(pid, root)
             if vcpus:
                 return pid, vcpus
-        return record.pid, ()
-    if _has_threads(record.pid, record.vcpus, root):
-        return record.pid, record.vcpus
-    emulators = _emulators_below(record.pid, uuid, root)
-    return next(((pid, record.vcpus) for pid in emulators if _has_threads(pid, record.vcpus, root)), None)
+        return file.pid, ()
+    if _has_threads(file.pid, file.vcpus, root):
+        return file.pid, file.vcpus
+    emulators = _emulators_below(file.pid, uuid, root)
+    return next(((pid, file.vcpus) for pid in emulators if _has_threads(pid, file.vcpus, root)), None)
 
 
 def _has_threads(pid: int, vcpus: Iterable[VCpu], root: Path) -> bool:
     return all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in vcpus)
 
 
-def _find_in_namespace(record: Record, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
-    """A container's domain, seen from outside: the recorded ids are those of a pid namespace below the one shown."""
+def _find_in_namespace(file: StatusFile, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
+    """A container's domain, seen from outside: the ids in the file are those of a pid namespace below the one shown."""
     found = []
     for pid in _running_domain(uuid, root):
         ids = {tid: processes.ids_in_namespaces(tid, root) for tid in processes.thread_ids(pid, root)}
         for level in range(1, len(ids.get(pid, ()))):
             tid_of = {known[level]: tid for tid, known in ids.items() if len(known) > level}
-            if record.vcpus and all(vcpu.tid in tid_of for vcpu in record.vcpus):
-                found.append((pid, tuple(VCpu(vcpu.number, tid_of[vcpu.tid]) for vcpu in record.vcpus)))
-            elif not record.vcpus and ids[pid][level] == record.pid:
-                found.append((pid, _vcpus_by_thread_name(pid, root) if record.vcpus is None else ()))
+            if file.vcpus and all(vcpu.tid in tid_of for vcpu in file.vcpus):
+                found.append((pid, tuple(VCpu(vcpu.number, tid_of[vcpu.tid]) for vcpu in file.vcpus)))
+            elif not file.vcpus and ids[pid][level] == file.pid:
+                found.append((pid, _vcpus_by_thread_name(pid, root) if file.vcpus is None else ()))
     return found[0] if len(found) == 1 else None
 
 
@@ -198,7 +197,7 @@ def _target(pid: int, vcpus: tuple[VCpu, ...], root: Path) -> Target:
 
 
 def _where_records_are(run_dir: Path, root: Path) -> str:
-    # A daemon that sees the directories we see has just not written the record.
+    # A daemon that sees the directories we see has just not written the file.
     ours = {identify(run_dir), identify(root / "run/libvirt/qemu")}
     for pid in processes.process_ids(root):
         socket = _DAEMONS.get(processes.process_name(pid, root))

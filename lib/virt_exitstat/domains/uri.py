@@ -1,4 +1,4 @@
-"""Where libvirt is asked: the URI that is meant, and whether it is one of this host. Asks nobody."""
+"""libvirt's URI: which one is meant, and whether it is one of this host. Asks nobody."""
 
 from __future__ import annotations
 

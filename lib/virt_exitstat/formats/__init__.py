@@ -1,1 +1,1 @@
-"""How a report is written: to text, a format a file."""
+"""Reports written as text: a format a file, and the columns that all of them share."""

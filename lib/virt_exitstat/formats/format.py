@@ -1,4 +1,4 @@
-"""What a format is: a name, and a function from a report to text. Values only."""
+"""Formats as values: a name, and a function from a report to text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Style:
-    """What the user wants of reports in whatever format.
+    """Wishes for reports that hold in every format.
 
     `lay_out` makes aligned text of a grid (aligned.py). `repeats` says that more reports may come, `is_first` that
     nothing stands before this one.

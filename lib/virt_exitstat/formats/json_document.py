@@ -26,21 +26,21 @@ def render_json(report: Report, style: Style) -> str:
         "attachment": report.provenance.attachment.value,
         "seconds": round(report.seconds, 6),
         "lost": report.lost._asdict(),
-        "domains": [_target(target) for target in report.targets],
+        "domains": [_target(shown) for shown in report.targets],
         "all_domains": _table(report.total) if report.total else None,
     }
     return json.dumps(document, indent=None if style.repeats else 2) + "\n"
 
 
-def _target(target: TargetReport) -> dict[str, Any]:
-    domain = target.target.domain
+def _target(shown: TargetReport) -> dict[str, Any]:
+    domain = shown.target.domain
     return {
         "name": domain.name if domain else None,
         "uuid": domain.uuid if domain else None,
-        "pid": target.target.pid,
-        "ended": target.ended,
-        **_table(target.table),
-        "vcpus": [{"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table)} for vcpu in target.per_vcpu],
+        "pid": shown.target.pid,
+        "ended": shown.ended,
+        **_table(shown.table),
+        "vcpus": [{"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table)} for vcpu in shown.per_vcpu],
     }
 
 

@@ -63,13 +63,13 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
         return (*run, *whose, row.reason_name, code, *(column.write(row, how) for column in columns))
 
     run = (iso_time(report.time), f"{report.seconds:.3f}")
-    for target in report.targets:
-        domain = target.target.domain
+    for shown in report.targets:
+        domain = shown.target.domain
         who = (domain.name, domain.uuid) if domain else ("", "")
-        for vcpu in target.per_vcpu:
+        for vcpu in shown.per_vcpu:
             number = "" if vcpu.vcpu is None else str(vcpu.vcpu)
             for row in vcpu.table.shown:
-                yield of_row(row, *who, str(target.target.pid), number, str(vcpu.thread.tid))
+                yield of_row(row, *who, str(shown.target.pid), number, str(vcpu.thread.tid))
     for row in report.total.shown if report.total else ():
         yield of_row(row, report.label_of_total, "", "", "", "")
     # A name that no reason can have, and no domain: these exits are in no domain's count.

@@ -19,12 +19,12 @@ def render_tables(report: Report, style: Style) -> str:
     when = report.time.astimezone().strftime("%Y-%m-%dT%H:%M:%S%z ") if style.repeats else ""
     length = f"{report.seconds:.3f} s"
     tables = []
-    for target in report.targets:
-        ended = ", ended while counting" * target.ended
-        if style.per_vcpu and target.per_vcpu:
-            tables += [(f"{_heading_of_vcpu(target, vcpu)}, {length}{ended}", vcpu.table) for vcpu in target.per_vcpu]
+    for shown in report.targets:
+        ended = ", ended while counting" * shown.ended
+        if style.per_vcpu and shown.per_vcpu:
+            tables += [(f"{_heading_of_vcpu(shown, vcpu)}, {length}{ended}", vcpu.table) for vcpu in shown.per_vcpu]
         else:
-            tables.append((f"{_heading_of_target(target)}, {length}{ended}", target.table))
+            tables.append((f"{_heading_of_target(shown)}, {length}{ended}", shown.table))
     if report.total:
         tables.append((f"{report.label_of_total}: {length}", report.total))
     parts = [_render_table(table, f"{when}{heading}", style) for heading, table in tables]
@@ -36,16 +36,16 @@ def render_tables(report: Report, style: Style) -> str:
     return set_apart("\n\n".join(parts), style)
 
 
-def _heading_of_target(target: TargetReport) -> str:
-    counted = describe_vcpus(target.vcpus)
-    if target.unnamed:
-        counted += f", {len(target.unnamed)} unnamed thread{'s' if len(target.unnamed) > 1 else ''}"
-    return f"{escape(target.target.label)}: {counted}"
+def _heading_of_target(shown: TargetReport) -> str:
+    counted = describe_vcpus(shown.vcpus)
+    if shown.unnamed:
+        counted += f", {len(shown.unnamed)} unnamed thread{'s' if len(shown.unnamed) > 1 else ''}"
+    return f"{escape(shown.target.label)}: {counted}"
 
 
-def _heading_of_vcpu(target: TargetReport, vcpu: VCpuReport) -> str:
+def _heading_of_vcpu(shown: TargetReport, vcpu: VCpuReport) -> str:
     thread = f"thread {vcpu.thread.tgid}/{vcpu.thread.tid}"
-    return f"{escape(target.target.label)}: {thread if vcpu.vcpu is None else describe_vcpus([vcpu.vcpu])}"
+    return f"{escape(shown.target.label)}: {thread if vcpu.vcpu is None else describe_vcpus([vcpu.vcpu])}"
 
 
 def _render_table(table: Table, heading: str, style: Style) -> str:

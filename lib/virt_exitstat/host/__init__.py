@@ -1,1 +1,1 @@
-"""What this host gives: files, processes, packages, streams. Doors to it, and nothing about KVM."""
+"""Doors to this host: files, processes, packages, streams, limits. Nothing here knows KVM."""

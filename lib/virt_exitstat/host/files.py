@@ -16,7 +16,7 @@ from ..text import escape
 
 _ABSENT = (errno.ENOENT, errno.ESRCH)  # ESRCH: the process ended between opening its file in /proc and reading it
 
-# What the system is short of is not the file's fault.
+# The system is short of something, which is not the file's fault.
 _MORE_FILES = "allow more open files: 'ulimit -n 4096'"
 _SHORT_OF = {
     errno.EMFILE: _MORE_FILES,
@@ -40,7 +40,7 @@ class AbsentFileError(HostFileError):
 
 
 def read_bytes(path: Path, hint: str = "") -> bytes:
-    """What stands in the file. Raises AbsentFileError or HostFileError; `hint` stands where none is better."""
+    """The bytes of the file. Raises AbsentFileError or HostFileError; `hint` is used where none is better."""
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:

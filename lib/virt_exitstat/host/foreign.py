@@ -16,7 +16,7 @@ _NOT_ITS_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 @contextlib.contextmanager
 def importing(module: str, need: Need, *, missing: str = "", hint: str = "") -> Iterator[None]:
-    """What is imported in the block is `module`, or below it. Raises ExitStatError when that fails in whatever way.
+    """The block imports `module`, or something below it. Raises ExitStatError when that fails in whatever way.
 
     `missing` is the message when it is not installed, `hint` what more can be done then.
     """

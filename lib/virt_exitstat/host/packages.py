@@ -1,4 +1,4 @@
-"""What to install on the host at hand, and how its services are started: by its /etc/os-release."""
+"""Names of packages and commands to install them, by the host's /etc/os-release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .files import HostFileError, read_text
 
 
 class Need(enum.Enum):
-    """What has to be installed; the values are words for it, for where the package's name is not known for sure."""
+    """Things to install. The values are words for them, for hosts where the package's name is not known for sure."""
 
     BCC = "the BPF compiler collection's Python module, bcc"
     LIBVIRT = "libvirt's Python module"
@@ -58,7 +58,7 @@ _CHILDREN = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "opensuse
 
 
 def install_hint(need: Need, root: Path = Path("/"), *, again: bool = False) -> str:
-    """How to install it on the host whose /etc lies below `root`; `again`: it is there, and broken."""
+    """A hint how to install it on the host whose /etc lies below `root`; `again`: it is there, and broken."""
     family = _find_family(root)
     release = os.uname().release
     package = family.packages.get(need) if family else None
@@ -88,7 +88,7 @@ def _find_family(root: Path) -> _Family | None:
         except HostFileError:
             continue
         named = dict(line.partition("=")[::2] for line in text.splitlines())
-        # What it is comes before what it is like, the closest first.
+        # ID comes before ID_LIKE, which has the closest relative first.
         words = f"{named.get('ID', '')} {named.get('ID_LIKE', '')}".replace('"', "").replace("'", "").split()
         found = (_FAMILIES.get(_CHILDREN.get(word, word)) for word in words)
         return next(filter(None, found), None)

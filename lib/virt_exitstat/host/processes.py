@@ -188,7 +188,7 @@ def shown_namespace(root: Path) -> PidNamespace | None:
 
 
 def effective_capabilities(root: Path) -> int:
-    """What this process may do, a bit for each capability. Raises ExitStatError when /proc does not say."""
+    """The rights of this process, a bit for each capability. Raises ExitStatError when /proc does not say."""
     status = root / "proc/self/status"
     found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", read_text(status), re.MULTILINE)
     if not found:

@@ -1,4 +1,4 @@
-"""What bcc and clang print and raise, kept from the screen and from the report, and turned into one of our errors."""
+"""Keeps what bcc and clang print from the screen and the report, and turns what they raise into one of our errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this host says of its instruction set: which it is, and what its kernel calls the reasons. A door to files."""
+"""This host's instruction set, and its kernel's own names of the reasons. A door to files."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class ReasonTable:
 
     @property
     def slots(self) -> int:
-        """How many slots there are; slot numbers are 0 .. slots - 1."""
+        """The number of slots; they are numbered 0 .. slots - 1."""
         return sum(run.length for run in self.ranges)
 
     def first_slots(self) -> tuple[tuple[SlotRange, int], ...]:

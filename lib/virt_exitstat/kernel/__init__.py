@@ -1,1 +1,1 @@
-"""Where exits are counted: the kernel program chosen, loaded, attached and read."""
+"""Exits counted in the kernel: the program is chosen, loaded, attached and read here."""

@@ -1,4 +1,4 @@
-"""How to attach on this kernel, and where the exit reason lies. The door to the kernel's description of itself."""
+"""Plans to attach on this kernel and to find the exit reason. The door to the kernel's description of itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .btf import STRUCT, TYPEDEF, Btf, BtfError
 
 
 class ReasonIn(enum.IntEnum):
-    """Where the kernel program finds the reason. The values are its macro REASON_IN."""
+    """The places where the kernel program finds the reason. The values are its macro REASON_IN."""
 
     #: In the regular tracepoint's record, at offsets[0].
     RECORD = 0
@@ -123,7 +123,7 @@ def _plan_vcpu(place: ReasonPlace, vendor: Btf) -> AttachPlan:
 
 def _find_reason(place: ReasonPlace, vendor: Btf, holder: int) -> tuple[str, int]:
     """The path to the reason in the structure `holder`, and its offset there."""
-    # Where no path exists, the error is that of the last one.
+    # When no path exists, the last one gives the error.
     path = next((path for path in place.paths if _has_member(vendor, holder, path)), place.paths[-1])
     offset, reason_type = vendor.member(holder, path)
     size = vendor.size(reason_type)
@@ -144,7 +144,7 @@ def _module_btf(root: Path, module: str, vmlinux: Btf | None) -> Btf | None:
     """The module's types, the kernel's own when the module is built in, None when there are none."""
     if vmlinux is None:
         return None
-    # What was loaded as a module has a state; what is built in has parameters at most.
+    # A loaded module has a state; a built-in one has parameters at most.
     if is_there(root / "sys/module" / module / "initstate"):
         return _read_btf(root, module, vmlinux)
     return vmlinux

@@ -52,7 +52,7 @@ class Btf:
         self._starts: array.array[int] = self._walk()
 
     def _walk(self) -> array.array[int]:
-        """Where each type's words start. Ids count types, so there is no way around walking them all, once."""
+        """The start of each type's words. Ids count types, so all of them are walked once."""
         words, end, at = self._words, len(self._words), 0
         more = [3 + _MORE_WORDS.get(kind, 0) for kind in range(_KINDS)]
         more[0] = end + 1  # VOID has no entry: what says it does ends the walk, as kinds that are not known do
@@ -98,7 +98,7 @@ class Btf:
         return owner._words[at + 2]
 
     def parameters(self, type_id: int) -> int:
-        """How many parameters a function's type has."""
+        """The number of parameters of a function's type."""
         owner, at = self._plain(type_id)
         if owner._kind(at) != FUNC_PROTO:
             raise BtfError(f"type {type_id} is no function")
@@ -131,7 +131,7 @@ class Btf:
         return None
 
     def _string_offsets(self, name: str) -> set[int]:
-        """Where the name stands: a module's names may stand in its own strings or in its base's."""
+        """The place of a name: a module's names are in its own strings or in its base's."""
         offsets = self._base._string_offsets(name) if self._base else set()
         # A module's strings begin with a name, a kernel's with the empty one.
         at = (b"\0" + self._strings).find(b"\0" + name.encode() + b"\0")

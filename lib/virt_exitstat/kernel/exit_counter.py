@@ -1,4 +1,4 @@
-"""Counts exits in the kernel: what the rest of the program sees of the kernel program and its rows."""
+"""The counter: the kernel program and its rows, as the rest of the program sees them."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class ExitCounter:
 
     @property
     def isa(self) -> Isa:
-        """Whose exit reasons are counted."""
+        """The instruction set whose exit reasons are counted."""
         return self._isa
 
     @property
     def attachment(self) -> Attachment:
-        """How it is attached, or will be if the kernel accepts it."""
+        """The attachment in use, or the one to be tried next."""
         return self._program.attachment
 
     def reason_name(self, reason: int) -> str:

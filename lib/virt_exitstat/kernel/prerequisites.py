@@ -1,4 +1,4 @@
-"""What counting needs of this host and this process, rights and memory; and what is to be done when bcc fails."""
+"""Prerequisites of counting: rights and memory; and an explanation when bcc fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .headers import explain_headers
 _CAP_SYS_ADMIN = 21
 _CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
 
-# What bcc says before its cause, whether that has to do with it or not: it tries to load the module kheaders.
+# bcc prints these before the cause of a failure, because it always tries to load the module kheaders.
 _NO_CAUSE = ("modprobe: ", "rmmod: ", "Unable to find kernel headers", "chdir(", "WARNING: ", "tar: ")
 
 # The verifier on bpf_get_ns_current_pid_tgid before Linux 5.7; all else that the program calls is older.

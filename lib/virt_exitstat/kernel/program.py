@@ -67,11 +67,11 @@ class Program:
 
     @property
     def attachment(self) -> Attachment:
-        """How it is attached, or will be if the kernel accepts it."""
+        """The attachment in use, or the one to be tried next."""
         return self._left[0].attachment
 
     def recursion_misses(self) -> int:
-        """How often the kernel skipped it because another program was running on that CPU."""
+        """The number of times that the kernel skipped it because another program was running on that CPU."""
         return fdinfo(self.fd, "recursion_misses")
 
     def attach(self) -> None:

@@ -18,23 +18,23 @@ from ..targets.thread_filter import ThreadFilter
 
 
 class Rows:
-    """The maps of a loaded bpf/exitstat.bpf.c, with room for `threads` threads; `bpf` is bcc's, which has them by name.
+    """The maps of a loaded bpf/exitstat.bpf.c, with room for `capacity` threads; `bpf` is bcc's BPF object.
 
     bpf/exitstat.bpf.c says of each map who writes and who reads it.
     """
 
-    def __init__(self, bpf: Any, table: ReasonTable, threads: int, thread_filter: ThreadFilter) -> None:
-        self._bpf, self._threads = bpf, threads
+    def __init__(self, bpf: Any, table: ReasonTable, capacity: int, thread_filter: ThreadFilter) -> None:
+        self._bpf, self._capacity = bpf, capacity
         self._filter = ThreadFilter()
         # Of rows taken back since the last snapshot.
         self._gone: dict[AnyThread, Mapping[int, Tally]] = {}
         self._clear_again = False
-        for row in range(threads):
+        for row in range(capacity):
             bpf[b"free_rows"].push(ctypes.c_uint32(row))
         if thread_filter.changes:
             self._want(thread_filter.keys(), ())
         self._filter = thread_filter
-        self._rows = _RowMemory(bpf[b"rows"].map_fd, threads, table)
+        self._rows = _RowMemory(bpf[b"rows"].map_fd, capacity, table)
 
     def release(self) -> None:
         """Let the mapped memory go; nothing can be read any more."""
@@ -65,7 +65,7 @@ class Rows:
             self._clear_again = False
             self._clear_cache()
         taken = self._rows.taken()
-        if len(taken) * 2 >= self._threads:
+        if len(taken) * 2 >= self._capacity:
             self._take_back([(identity, row) for identity, row in taken if is_gone(thread_of(identity))])
 
     def end(self, tgid: int, started: int) -> None:
@@ -106,7 +106,7 @@ class Rows:
                 wanted[ctypes.c_uint64(key)] = ctypes.c_uint32(1)
         except Exception:  # bcc raises nothing more special when a map is full
             raise ExitStatError(
-                f"more domains and vCPUs are to be counted than there is room for ({self._threads})",
+                f"more domains and vCPUs are to be counted than there is room for ({self._capacity})",
                 "raise --max-vcpus",
             ) from None
 
@@ -131,16 +131,16 @@ class Rows:
 
 
 class _RowMemory:
-    """The map `rows` of bpf/exitstat.bpf.c: `threads` rows, as layout.ROW_FIELDS says.
+    """The map `rows` of bpf/exitstat.bpf.c: `capacity` rows, as layout.ROW_FIELDS says.
 
     May be read while the program runs: each counter is one word that only its thread writes.
     """
 
-    def __init__(self, map_fd: int, threads: int, table: ReasonTable) -> None:
+    def __init__(self, map_fd: int, capacity: int, table: ReasonTable) -> None:
         self._table = table
         self._row_words = row_words(table.slots)
         self._identity_at, self._counts_at = (field_at(name, table.slots) for name in ("identity", "count"))
-        self._used = threads * self._row_words
+        self._used = capacity * self._row_words
         size = -(-8 * self._used // mmap.PAGESIZE) * mmap.PAGESIZE
         self._words = memoryview(mmap.mmap(map_fd, size, mmap.MAP_SHARED)).cast("Q")
 

@@ -23,7 +23,7 @@ def find_program() -> Path:
     raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
 
 
-def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, threads: int) -> list[str]:
+def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, capacity: int) -> list[str]:
     """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
     namespace = thread_filter.namespace
     ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
@@ -31,7 +31,7 @@ def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: Attach
         # bcc's own headers warn, in the thousands with older clangs.
         "-w",
         "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
-        f"-DTHREADS={threads}",
+        f"-DTHREADS={capacity}",
         *layout_macros(table.slots),
         f"-DSLOT_RANGES={ranges}",
         f"-DREASON_MASK={table.mask:#x}",

@@ -10,7 +10,7 @@ from ..formats.columns import columns_of
 
 
 class Look(enum.Enum):
-    """How a cell looks; what colours that takes is the painter's business."""
+    """Looks of a cell; the painter knows their colours."""
 
     PLAIN = enum.auto()
     TITLE = enum.auto()
@@ -44,9 +44,9 @@ class Line:
 GAP = 2
 
 _NAME = 12
-#: What a line has besides numbers if there is room, at its narrowest, and its rank among them (columns.Narrow).
+#: {other columns: (the least width, rank)}, as columns.Narrow has them for numbers.
 _OPTIONAL = {"bar": (6, 1), "vcpus": (5, 2), "history": (8, 5)}
-#: Who gets the room that is left, and up to which width.
+#: Columns that get the room that is left, and up to which width.
 _GROWTH = (("name", 16), ("bar", 8), ("history", 14), ("name", 28), ("bar", 24), ("history", 60), ("name", 40))
 
 
@@ -64,7 +64,7 @@ class Widths:
 
     @property
     def name_and_vcpus(self) -> int:
-        """What a name may take in a table that has no column of vCPUs."""
+        """The width of a name in a table that has no column of vCPUs."""
         return self.name + (self.vcpus and self.vcpus + GAP)
 
 

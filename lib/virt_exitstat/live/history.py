@@ -1,4 +1,4 @@
-"""What the live view remembers: counts since the start and the last rates, per domain, vCPU and reason."""
+"""The live view's memory: counts since the start and the last rates, per domain, vCPU and reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERVALS = 60
 
 
 class Key(NamedTuple):
-    """Who a record is of: a process, or one of its vCPUs by number, or one of its threads that has no number."""
+    """Whose track it is: a process, or one of its vCPUs by number, or one of its threads that has no number."""
 
     pid: int
     vcpu: int | None = None
@@ -30,7 +30,7 @@ class Key(NamedTuple):
 
 @dataclass
 class Series:
-    """What was counted for one line: since the start, in the newest interval, and exits per second in the last ones."""
+    """The counts of one line: since the start, in the newest interval, and exits per second in the last ones."""
 
     total: Tally = NOTHING
     newest: Tally = NOTHING
@@ -53,7 +53,7 @@ class Series:
 
 
 @dataclass
-class Record:
+class Track:
     """All that is known of one domain or vCPU. `label` is foreign text; `vcpus` are libvirt's numbers."""
 
     key: Key
@@ -64,7 +64,7 @@ class Record:
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """What orders a domain's vCPUs, and domains of one name."""
+        """The order of a domain's vCPUs, and of domains of one name."""
         return self.key.pid, -1 if self.key.vcpu is None else self.key.vcpu, self.key.tid or 0
 
     @property
@@ -95,35 +95,35 @@ def add_up_series(several: Iterable[Series]) -> Series:
 class History:
     """Every domain and vCPU of the newest report. `lost` are the exits since the start that belong to nobody."""
 
-    records: dict[Key, Record] = field(default_factory=dict)
+    tracks: dict[Key, Track] = field(default_factory=dict)
     lost: int = 0
 
     def add(self, report: Report) -> None:
         """Take one interval in. A domain that has ended, or is no longer reported, is forgotten."""
         self.lost += sum(report.lost)
-        former, self.records = self.records, {}
-        for target in report.targets:
-            if target.ended:
+        former, self.tracks = self.tracks, {}
+        for shown in report.targets:
+            if shown.ended:
                 continue
-            for key, vcpus, table in _parts(target):
-                record = former.get(key) or Record(key, target.target.label, vcpus)
-                record.label, record.vcpus = target.target.label, vcpus
-                record.append(table)
-                self.records[key] = record
+            for key, vcpus, table in _parts(shown):
+                track = former.get(key) or Track(key, shown.target.label, vcpus)
+                track.label, track.vcpus = shown.target.label, vcpus
+                track.append(table)
+                self.tracks[key] = track
 
-    def domains(self) -> list[Record]:
+    def domains(self) -> list[Track]:
         """The domains, all vCPUs as one."""
-        return [record for key, record in self.records.items() if key == key.process]
+        return [track for key, track in self.tracks.items() if key == key.process]
 
-    def vcpus(self) -> list[Record]:
+    def vcpus(self) -> list[Track]:
         """The vCPUs, and the threads that could not be named."""
-        return [record for key, record in self.records.items() if key != key.process]
+        return [track for key, track in self.tracks.items() if key != key.process]
 
 
-def _parts(target: TargetReport) -> Iterator[tuple[Key, tuple[int, ...], Table]]:
-    pid = target.target.pid
-    yield Key(pid), target.vcpus, target.table
-    for one in target.per_vcpu:
+def _parts(shown: TargetReport) -> Iterator[tuple[Key, tuple[int, ...], Table]]:
+    pid = shown.target.pid
+    yield Key(pid), shown.vcpus, shown.table
+    for one in shown.per_vcpu:
         if one.vcpu is None:
             yield Key(pid, None, one.thread.tid), (), one.table
         else:

@@ -7,7 +7,7 @@ import re
 
 
 class Press(enum.Enum):
-    """What a key asks for."""
+    """Meanings of keys."""
 
     QUIT = enum.auto()
     PER_VCPU = enum.auto()

@@ -24,7 +24,7 @@ from .view import LiveView
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
 
-# What ends it, as q does; what stops it; what has it drawn anew.
+# Signals that end it, as q does; that stop it; that have it drawn anew.
 _WANTED = (*ENDING, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH)
 
 
@@ -94,7 +94,7 @@ class _Screen:
     def before_wait(self) -> float:
         """Draw it."""
         if self._was_stopped:
-            # What came together with being continued is heard before the terminal is taken again.
+            # Signals that came together with SIGCONT are heard before the terminal is taken again.
             self._was_stopped = False
             return 0
         if not self._terminal.entered:

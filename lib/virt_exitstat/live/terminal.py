@@ -73,7 +73,7 @@ class Terminal:
             termios.tcsetattr(self.keyboard, termios.TCSANOW, self._before)
 
     def read(self) -> bytes:
-        """What was typed, at least a byte. Raises TerminalGoneError."""
+        """The bytes that were typed, at least one. Raises TerminalGoneError."""
         with _noticed_gone():
             typed = os.read(self.keyboard, 4096)
         if not typed:
@@ -105,7 +105,7 @@ class Terminal:
                     return  # whatever it is ends us or has the screen drawn again
 
     def _wait(self, timeout_ms: int | None) -> frozenset[int]:
-        """What is ready: the screen when it takes more, `wakeup` when a signal has come."""
+        """The descriptors that are ready: the screen when it takes more, `wakeup` when a signal has come."""
         # poll, for select takes no descriptor above 1023 and there is one for each domain.
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)

@@ -22,7 +22,7 @@ from .cells import (
     make_line,
     show_range,
 )
-from .history import History, Key, Record, Series, add_up_series
+from .history import History, Key, Series, Track, add_up_series
 from .keyboard import Press
 
 #: Below this height, the lines that only set things apart are left out.
@@ -30,7 +30,7 @@ _ROOMY = 16
 
 
 class LiveView:
-    """What is shown: a list of domains (or of vCPUs), and the reasons of the selected one.
+    """The screen's contents: a list of domains (or of vCPUs), and the reasons of the selected one.
 
     The selection follows the domain, not the row. `encoding` is the terminal's; `blocks` says whether it shows block
     characters.
@@ -79,60 +79,60 @@ class LiveView:
             self._paused = not self._paused
             self._shown = copy.deepcopy(self._counted) if self._paused else self._counted
             self._time = self._newest_time
-        elif records := self._sorted():
+        elif tracks := self._sorted():
             steps = {Press.UP: -1, Press.DOWN: 1, Press.PAGE_UP: -self._page, Press.PAGE_DOWN: self._page}
-            ends = {Press.FIRST: 0, Press.LAST: len(records) - 1}
-            row = ends.get(press, self._find_selected(records) + steps.get(press, 0))
-            self._select(records, min(max(row, 0), len(records) - 1))
+            ends = {Press.FIRST: 0, Press.LAST: len(tracks) - 1}
+            row = ends.get(press, self._find_selected(tracks) + steps.get(press, 0))
+            self._select(tracks, min(max(row, 0), len(tracks) - 1))
 
     def screen(self, width: int, height: int) -> tuple[Line, ...]:
         """The lines, exactly `height` of them; cells beyond `width` are the painter's to cut."""
         widths = fit_columns(width)
-        records = self._sorted()
+        tracks = self._sorted()
         apart = 2 if height >= _ROOMY else 0
         room = max(height - 4 - apart, 2)
         reasons = []
-        if records:
-            self._select(records, self._find_selected(records))
-            reasons = self._sorted_reasons(records[self._row])
+        if tracks:
+            self._select(tracks, self._find_selected(tracks))
+            reasons = self._sorted_reasons(tracks[self._row])
         # The list gives way to reasons, down to a third of the room; to the most that any domain has, so that nothing
         # jumps when another one is selected.
-        most = max((len(record.reasons) for record in records), default=0)
-        self._page = min(max(len(records), 1), max(room // 3, room - max(most, 1), 1), room - 1)
-        self._first_row = max(min(self._first_row, self._row, len(records) - self._page), self._row - self._page + 1, 0)
+        most = max((len(track.reasons) for track in tracks), default=0)
+        self._page = min(max(len(tracks), 1), max(room // 3, room - max(most, 1), 1), room - 1)
+        self._first_row = max(min(self._first_row, self._row, len(tracks) - self._page), self._row - self._page + 1, 0)
 
-        lines = [self._title(width), *self._list(records, widths)]
-        if records:
+        lines = [self._title(width), *self._list(tracks, widths)]
+        if tracks:
             if apart:
-                lines += [Line(), Line((Cell(self._text(records[self._row].description), Look.TITLE, width),))]
-            lines += self._reasons(reasons, records[self._row].total, widths, room - self._page)
+                lines += [Line(), Line((Cell(self._text(tracks[self._row].description), Look.TITLE, width),))]
+            lines += self._reasons(reasons, tracks[self._row].total, widths, room - self._page)
         lines = lines[: height - 1]
         return (*lines, *[Line()] * (height - 1 - len(lines)), self._keys(width))[:height]
 
-    def _sorted(self) -> list[Record]:
-        records = self._shown.vcpus() if self._per_vcpu else self._shown.domains()
-        return sorted(records, key=lambda record: (*self._rank(record.total), record.label, *record.place))
+    def _sorted(self) -> list[Track]:
+        tracks = self._shown.vcpus() if self._per_vcpu else self._shown.domains()
+        return sorted(tracks, key=lambda track: (*self._rank(track.total), track.label, *track.place))
 
-    def _sorted_reasons(self, record: Record) -> list[tuple[str, Series]]:
-        return sorted(record.reasons.items(), key=lambda item: (*self._rank(item[1]), item[0]))
+    def _sorted_reasons(self, track: Track) -> list[tuple[str, Series]]:
+        return sorted(track.reasons.items(), key=lambda item: (*self._rank(item[1]), item[0]))
 
     def _rank(self, series: Series) -> tuple[float, ...]:
         rate, exits = series.row(series).per_second, series.total.exits
         return {Sort.RATE: (-rate, -exits), Sort.COUNT: (-exits,), Sort.NAME: ()}[self._sort]
 
-    def _find_selected(self, records: Sequence[Record]) -> int:
+    def _find_selected(self, tracks: Sequence[Track]) -> int:
         """The selected one's row; else that of its domain, of a domain of that name (it was started again), or what
         stands where it stood."""
-        of_key = [row for row, record in enumerate(records) if record.key == self._selected]
-        of_process = [row for row, record in enumerate(records) if record.key.pid == self._selected.pid]
-        of_label = [row for row, record in enumerate(records) if record.label == self._label]
-        return (of_key or of_process or of_label or [min(self._row, len(records) - 1)])[0]
+        of_key = [row for row, track in enumerate(tracks) if track.key == self._selected]
+        of_process = [row for row, track in enumerate(tracks) if track.key.pid == self._selected.pid]
+        of_label = [row for row, track in enumerate(tracks) if track.label == self._label]
+        return (of_key or of_process or of_label or [min(self._row, len(tracks) - 1)])[0]
 
-    def _select(self, records: Sequence[Record], row: int) -> None:
-        self._row, self._selected, self._label = row, records[row].key, records[row].label
+    def _select(self, tracks: Sequence[Track], row: int) -> None:
+        self._row, self._selected, self._label = row, tracks[row].key, tracks[row].label
 
     def _title(self, width: int) -> Line:
-        whole = add_up_series(record.total for record in self._shown.domains())
+        whole = add_up_series(track.total for track in self._shown.domains())
         total = format_rate(whole.row(whole).per_second, 12)
         return fit_line(
             [
@@ -147,28 +147,28 @@ class LiveView:
             width,
         )
 
-    def _list(self, records: Sequence[Record], widths: Widths) -> list[Line]:
-        whole = add_up_series(record.total for record in records)
+    def _list(self, tracks: Sequence[Track], widths: Widths) -> list[Line]:
+        whole = add_up_series(track.total for track in tracks)
         last_row = self._first_row + self._page
-        name = "domain" + show_range(self._first_row, last_row, len(records))
+        name = "domain" + show_range(self._first_row, last_row, len(tracks))
         heading = [
             self._heading(name, Sort.NAME, widths.name),
             Cell("vCPU" if self._per_vcpu else "vCPUs", Look.HEADING, widths.vcpus, right=True),
             *self._headings(widths),
         ]
         lines = [make_line(heading)]
-        for row, record in list(enumerate(records))[self._first_row : last_row]:
-            vcpus = str(record.key.vcpu) if self._per_vcpu else str(len(record.vcpus))
-            label = record.label
-            if self._per_vcpu and record.key.vcpu is None:
-                vcpus, label = "-", f"tid {record.key.tid}, {label}"
+        for row, track in list(enumerate(tracks))[self._first_row : last_row]:
+            vcpus = str(track.key.vcpu) if self._per_vcpu else str(len(track.vcpus))
+            label = track.label
+            if self._per_vcpu and track.key.vcpu is None:
+                vcpus, label = "-", f"tid {track.key.tid}, {label}"
             cells = [
                 Cell(self._text(label), width=widths.name),
                 Cell(vcpus, width=widths.vcpus, right=True),
-                *self._figures(record.total, whole, widths),
+                *self._figures(track.total, whole, widths),
             ]
             lines.append(make_line(cells, selected=row == self._row))
-        if not records:
+        if not tracks:
             first = f"the first figures come after {format_seconds(self._interval_s)}"
             lines.append(Line((Cell("no running domain" if self._time else first),)))
         return lines

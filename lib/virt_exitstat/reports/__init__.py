@@ -1,1 +1,1 @@
-"""Where a report is made: counts to rows, the rows that are wanted."""
+"""Reports made of counts: collapsed into rows, and the rows that are wanted chosen."""

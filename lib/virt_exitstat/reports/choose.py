@@ -11,7 +11,7 @@ from .sort import Sort
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user wants to see of each table. `reasons` are raw; None: all. `total`: a table of all domains too."""
+    """The rows of each table that the user wants to see. `reasons` are raw; None: all. `total`: one table of all."""
 
     top: int | None = None
     min_count: int = 0

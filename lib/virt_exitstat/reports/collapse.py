@@ -105,7 +105,7 @@ def _report_target(
 
     table = tables.make(add_up_by_reason(counted.values()))
     per_vcpu = [
-        # Where one thread took all exits, its table is that of all.
+        # When one thread took all exits, its table is the target's.
         VCpuReport(
             number,
             Thread(target.pid, tid_of[number]),

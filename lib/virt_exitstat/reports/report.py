@@ -1,4 +1,4 @@
-"""What was counted in a time, as rows of tables: collapsed, named and sorted. Values only."""
+"""Reports: the counts of a time as rows of tables, collapsed, named and sorted. Values only."""
 
 from __future__ import annotations
 
@@ -105,5 +105,5 @@ class Report:
 
     @property
     def label_of_total(self) -> str:
-        """What the table of all targets is called."""
+        """The heading of the table of all targets."""
         return "all processes" if any(not shown.target.domain for shown in self.targets) else "all domains"

@@ -1,4 +1,4 @@
-"""What the rows of a table are sorted by."""
+"""Orders of a table's rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Sort(enum.Enum):
-    """What --sort can ask for. Within one report, exits and exits per second make the same order."""
+    """Values of --sort. Within one report, exits and exits per second make the same order."""
 
     COUNT = "count"
     RATE = "rate"

@@ -1,1 +1,1 @@
-"""A run from its start to its end: reports at their times, signals, and where text goes."""
+"""A run from its start to its end: the loop, its session, reports at their times, signals, and sinks of text."""

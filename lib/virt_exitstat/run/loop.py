@@ -10,24 +10,24 @@ from ..clock import Clock
 from ..reports.report import Report
 from .schedule import Schedule
 
-#: How often a long wait is used to have rows freed, in seconds.
+#: A long wait is used to have rows freed, every so many seconds.
 _HOUSEKEEPING_S = 5
 
 
 class ReportSource(Protocol):
-    """What makes reports: a Session, or a stand-in."""
+    """Makes reports: a Session, or a stand-in."""
 
     def report(self) -> Report:
         """The exits since the last call."""
 
     def fileno(self) -> int:
-        """Readable when refresh() is worth a call before the next report; -1 when nothing ever says so."""
+        """Readable when refresh() is worth a call before the next report; -1 when it never is."""
 
     def refresh(self) -> None:
-        """Find out what is to be counted now."""
+        """Find the targets that exist now."""
 
     def keep_house(self) -> None:
-        """Make room for what comes."""
+        """Make room for new threads."""
 
 
 def run_reports(

@@ -1,4 +1,4 @@
-"""One run of counting: what is counted now, and a report of what was counted since the last one. Prints nothing."""
+"""One run of counting: which targets are counted now, and a report of the exits since the last one. Prints nothing."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Session:
         return self._ready.fileno()
 
     def refresh(self) -> None:
-        """Find out what is to be counted now, and have it counted."""
+        """Find the targets that exist now, and have them counted."""
         self._end_what_ended()
         alive = {process: target for process, target in self._shown.items() if process not in self._ended}
-        # What libvirt no longer lists, or cannot resolve at the moment, counts as long as its process is there.
+        # A domain that libvirt no longer lists, or that cannot be resolved now, counts as long as its process exists.
         found = {target.process: target for target in self._source.find(alive.values())}
         self._show({**alive, **found}.values())
         if self._follows:
@@ -64,7 +64,7 @@ class Session:
             self._counter.follow(wanted.thread_filter(changes=True))
 
     def report(self, *, last: bool = False) -> Report:
-        """What was counted since the last report, or since the start; with `last`, counting ends.
+        """The exits since the last report, or since the start; with `last`, counting ends.
 
         A target has ended when its process was gone before the counts were read: nothing of it can be missing.
         """
@@ -80,7 +80,7 @@ class Session:
             for process in late:
                 delta = delta.ended(*process)
             ended, late = self._ended, frozenset()
-        # What has ended since the counts were read may have lost its pid to another process already.
+        # A process that ended after the counts were read may have lost its pid to another one already.
         hidden = {pid for pid, _ in late}
         shown = tuple(target for process, target in self._shown.items() if process in late or target.pid not in hidden)
         report = make_report(

@@ -1,4 +1,4 @@
-"""Signals as something that can be waited for, so that none falls between attaching and detaching."""
+"""Signals that can be waited for, so that none falls between attaching and detaching."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
-#: What ends a run.
+#: Signals that end a run.
 ENDING = frozenset((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 #: Some senders (timeout(1), a shell and sudo) send the same signal twice at a time; that is not impatience.
@@ -21,7 +21,7 @@ class Signals:
 
     One that the caller had us ignore (nohup) stays ignored; those that were held back (blocked) are let in, and held
     back again afterwards. One that comes again while the first is not taken, because we hang (in a write to a pipe that
-    nobody reads), ends the process as it would have without us, unless we are `patient`.
+    nobody reads), ends the process as usual, unless we are `patient`.
     """
 
     def __init__(self, wanted: Iterable[int] = ENDING, *, patient: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Where text goes: to standard output, or appended to a file."""
+"""Sinks of text: standard output, or a file that is appended to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..text import escape
 
 
 class Sink(Protocol):
-    """What text is written to. Errors of the file or pipe behind it are met in write(), not later."""
+    """Takes text. Errors of the file or pipe behind it are met in write(), not later."""
 
     def is_empty(self) -> bool:
         """Whether nothing stands there yet."""

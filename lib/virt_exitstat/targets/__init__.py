@@ -1,1 +1,1 @@
-"""What is to be counted, as values that know no door."""
+"""Targets of counting, as values that know no door: a selection, then processes and threads, then a filter."""

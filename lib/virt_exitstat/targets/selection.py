@@ -1,10 +1,10 @@
-"""What the user wants counted, in the user's own words: names are not looked up yet."""
+"""The selection: what the user wants counted, in the user's own words. Names are not looked up yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Where libvirt is asked when neither --connect nor the environment says so.
+#: The URI when neither --connect nor the environment names one.
 DEFAULT_URI = "qemu:///system"
 
 

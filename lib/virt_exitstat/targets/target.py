@@ -1,4 +1,4 @@
-"""What is counted: domains, their processes and vCPU threads. Values only."""
+"""Targets: domains, their processes and vCPU threads. Values only."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ThreadFilter:
     namespace: PidNamespace | None = None
 
     def keys(self) -> frozenset[int]:
-        """What is wanted as the kernel program's map has it: tgid << 32 | tid, tid 0 for a whole process."""
+        """The keys of the kernel program's map `wanted`: tgid << 32 | tid, tid 0 for a whole process."""
         return frozenset(tgid << 32 for tgid in self.tgids) | {tgid << 32 | tid for tgid, tid in self.threads}
 
     def skip_expression(self) -> str:
