@@ -85,7 +85,7 @@ def test_another_hosts_uri_is_refused_with_what_to_do(uri):
 def test_another_hypervisors_uri_is_refused(uri):
     done = run(LAUNCHER, "-c", uri, "--list")
     assert done.returncode == 1
-    assert f"'{uri}' is no URI of libvirt's QEMU driver\nhint: " in done.stderr
+    assert f"'{uri}' is not a URI of libvirt's QEMU driver\nhint: " in done.stderr
 
 
 def test_a_daemon_that_does_not_answer_is_said(tmp_path):

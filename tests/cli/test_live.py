@@ -266,7 +266,7 @@ def test_without_a_terminal_it_is_refused_in_one_line_and_a_hint(piped):
     streams["stdin" if piped == "input" else "stdout"] = subprocess.PIPE
     done = subprocess.Popen([*DRIVER, "-1", "-1", SHORT], text=True, **streams)
     assert done.communicate()[1] == (
-        f"virt-exitstat: --live needs a terminal, and standard {piped} is none\n"
+        f"virt-exitstat: --live needs a terminal, and standard {piped} is not one\n"
         "hint: for a file, a pipe or a plain terminal: --interval\n"
     )
     assert done.returncode == 2

@@ -43,4 +43,4 @@ def test_an_alias_of_a_driver_of_our_own_is_refused_before_it_does_anything(by_a
 def test_an_alias_of_another_driver_is_refused(by_alias):
     done = by_alias("test:///default", "--list")
     assert done.returncode == 1
-    assert "'test:///default' is no URI of libvirt's QEMU driver" in done.stderr
+    assert "'test:///default' is not a URI of libvirt's QEMU driver" in done.stderr

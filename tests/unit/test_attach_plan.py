@@ -457,7 +457,11 @@ def test_a_tracepoint_that_is_not_described_leaves_the_tracepoint(host, flags):
 
 def test_a_tracepoint_that_is_no_pointer_to_a_function_leaves_the_tracepoint(host):
     add_kvm(host, AMD)
-    for of, words in (("u32", "is no pointer"), ("void_pointer", "no type with id 0"), ("pointer", "is no function")):
+    for of, words in (
+        ("u32", "is not a pointer"),
+        ("void_pointer", "no type with id 0"),
+        ("pointer", "is not a function"),
+    ):
         types = KvmTypes()
         types.pointer_to_vcpu = types.pointer(types.vcpu)
         types.typedef("btf_trace_kvm_exit", types.pointer_to_vcpu if of == "pointer" else getattr(types, of))
@@ -476,7 +480,7 @@ def test_the_kernels_own_types_are_not_those_of_a_module(host):
     [
         ({"vcpu": None}, "no member 'vcpu'"),
         ({"vmcb": None}, "no member 'vmcb'"),
-        ({"vmcb": "u64"}, "is no pointer"),
+        ({"vmcb": "u64"}, "is not a pointer"),
         ({"vmcb": "void_pointer"}, "no type with id 0"),
         ({"vmcb": "u32_pointer"}, "no member 'control'"),
         ({"control": None}, "no member 'control'"),

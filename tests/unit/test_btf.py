@@ -234,10 +234,10 @@ def test_what_is_no_pointer_or_function_is_refused(types):
     types.pointer(function)
     found = read(types)
     for type_id in (1, function):
-        with pytest.raises(BtfError, match=f"type {type_id} is no pointer"):
+        with pytest.raises(BtfError, match=f"type {type_id} is not a pointer"):
             found.pointee(type_id)
     for type_id in (1, function + 1):
-        with pytest.raises(BtfError, match=f"type {type_id} is no function"):
+        with pytest.raises(BtfError, match=f"type {type_id} is not a function"):
             found.parameters(type_id)
 
 

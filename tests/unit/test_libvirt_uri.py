@@ -34,21 +34,21 @@ def test_a_uri_of_this_host_is_taken(uri):
     "uri", ["qemu://[::1/system", "qemu+ssh://[/system", "qemu://]/", "qemu://℀/system", "[::", "qemu://[v1.x/"]
 )
 def test_a_uri_that_cannot_be_parsed_is_refused_in_a_sentence(uri):
-    with pytest.raises(ExitStatError, match="is no URI") as refused:
+    with pytest.raises(ExitStatError, match="is not a URI") as refused:
         check_uri(uri)
     assert DEFAULT_URI in refused.value.hint
 
 
 @pytest.mark.parametrize("uri", ["qemu:///system\udcff", "\udcff", "qemu+ssh://\udcff/system"])
 def test_bytes_that_are_not_utf_8_are_refused_and_shown_escaped(uri):
-    with pytest.raises(ExitStatError, match="is no URI: it is not UTF-8") as refused:
+    with pytest.raises(ExitStatError, match="is not a URI: it is not UTF-8") as refused:
         check_uri(uri)
     assert "\\udcff" in str(refused.value) and str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("uri", ["qemu:///embed", "qemu:///embed?root=/tmp/x", "qemu:/embed", "qemu+unix:///embed/"])
 def test_a_driver_of_our_own_is_refused_with_what_to_name_instead(uri):
-    with pytest.raises(ExitStatError, match="would be a driver of virt-exitstat's own") as refused:
+    with pytest.raises(ExitStatError, match="is a driver inside virt-exitstat itself") as refused:
         check_uri(uri)
     assert DEFAULT_URI in refused.value.hint
 

@@ -115,7 +115,7 @@ def memlock(monkeypatch):
         ),
         ("\n\nFailed to load BPF program b'x': Invalid argument", "Failed to load BPF program b'x': Invalid argument"),
         ("modprobe: not found", "modprobe: not found"),
-        ("\n", "for no reason that it tells"),
+        ("\n", "without telling why"),
         ("error: \x1b[2J", "error: \\x1b[2J"),
     ],
 )
@@ -159,5 +159,5 @@ def test_few_descriptors_are_said(host):
 @pytest.mark.parametrize("said", ["invalid func unknown#120", "5: (85) call unknown#120\nunknown func unknown#120\n"])
 def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(host, said):
     error = explain_load(f"{said}\nFailed to load BPF program b'count_exit': Invalid argument", host.root)
-    assert str(error).startswith("this kernel tells no program the ids of a pid namespace")
+    assert str(error).startswith("this kernel cannot tell a program the ids of a pid")
     assert "--pid=host" in error.hint

@@ -112,7 +112,7 @@ def _timing(given: argparse.Namespace, duration_s: float | None) -> Timing:
     if given.live and interval_s is None:
         interval_s = min(LIVE_INTERVAL_S, duration_s or math.inf)
     if given.count and not interval_s:
-        raise UsageError("--count is a number of intervals, and no interval is given", "give one with '-i SECONDS'")
+        raise UsageError("--count is a number of intervals, and needs --interval", "give one with '-i SECONDS'")
     if interval_s and duration_s and interval_s > duration_s:
         raise UsageError(
             f"--interval {interval_s:g} is longer than the duration, {duration_s:g} s",

@@ -29,7 +29,7 @@ class Counter(Protocol):
         """Read all counts since attach()."""
 
     def detach(self) -> None:
-        """Stop counting. Does nothing when not attached."""
+        """Stop counting. Does nothing unless attached."""
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Make room for new threads when it gets scarce: threads that are gone keep their counts but not their rows."""

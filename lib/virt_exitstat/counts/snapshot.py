@@ -43,7 +43,7 @@ class Lost(NamedTuple):
 
     #: More threads than rows.
     no_row: int = 0
-    #: The reason could not be read, or had no slot and there was no room for it beside the slots.
+    #: The reason could not be read; or it had no slot, and the room beside the slots was full.
     no_reason: int = 0
     #: The kernel skipped our program because another one was running on that CPU.
     recursion: int = 0

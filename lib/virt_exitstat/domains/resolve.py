@@ -138,12 +138,12 @@ def _resolve_ids(selection: Selection, root: Path, note: Callable[[str], None]) 
 
 
 def _refuse_id_as_duration(selection: Selection, duration_s: float | None, root: Path) -> None:
-    # `--pid A B` is A for B seconds, and hardly meant so when B is a KVM process too, or one of its threads.
+    # `--pid A B` means A for B seconds, which is hardly meant when B is a KVM process too, or one of its threads.
     seconds = int(duration_s or 0)
     if seconds != duration_s:
         return
     is_meant = False
-    with contextlib.suppress(ExitStatError):  # one that we may not look into is not known to be one
+    with contextlib.suppress(ExitStatError):  # an id that may not be looked into counts as a duration
         owner = processes.owner_of(seconds, root)
         is_meant = bool(owner and (selection.tids or owner == seconds) and processes.is_kvm_process(owner, root))
     if is_meant:

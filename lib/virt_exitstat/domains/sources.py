@@ -135,7 +135,7 @@ class RunningDomains:
         return restrict_target(target, self._vcpus) if self._vcpus is not None else target
 
     def _list(self) -> tuple[Domain, ...] | None:
-        """The running domains; None when libvirt does not answer, or not yet."""
+        """The running domains; None until libvirt has answered."""
         self._asker.hush()
         if self._answer is None:
             self._answer = self._ask()

@@ -92,7 +92,7 @@ def _parse_status(path: Path, domain: Domain) -> StatusFile:
         status = ElementTree.fromstring(read_bytes(path))
         pid = int(status.attrib["pid"])
         vcpus = tuple(
-            # A vCPU that is offline has no thread, and is not listed or has no pid.
+            # An offline vCPU has no thread: it is missing here, or its pid is 0.
             sorted(
                 VCpu(number=int(vcpu.attrib["id"]), tid=int(vcpu.attrib["pid"]))
                 for vcpu in status.findall("./vcpus/vcpu")

@@ -29,13 +29,13 @@ def check_uri(uri: str) -> None:
     except ValueError as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeError) else escape(str(error))
         raise ExitStatError(
-            f"'{escape(uri)}' is no URI: {why}",
+            f"'{escape(uri)}' is not a URI: {why}",
             f"only this host's QEMU/KVM domains can be counted; try -c {DEFAULT_URI}",
         ) from None
     driver, _, transport = parts.scheme.partition("+")
     if driver != "qemu":
         raise ExitStatError(
-            f"'{escape(uri)}' is no URI of libvirt's QEMU driver",
+            f"'{escape(uri)}' is not a URI of libvirt's QEMU driver",
             f"only QEMU/KVM domains take KVM exits; try -c {DEFAULT_URI}",
         )
     if parts.netloc or transport not in ("", "unix"):
@@ -45,6 +45,6 @@ def check_uri(uri: str) -> None:
         )
     if parts.path.strip("/") == "embed":
         raise ExitStatError(
-            f"'{escape(uri)}' would be a driver of virt-exitstat's own, which knows no domains of others",
+            f"'{escape(uri)}' is a driver inside virt-exitstat itself, which cannot see the domains of others",
             f"name the daemon that runs the domains, as in -c {DEFAULT_URI}; processes without libvirt: --pid",
         )

@@ -18,7 +18,7 @@ def import_tabulate() -> Any:
 
 
 def lay_out(grid: Grid) -> str:
-    """Aligned columns, two spaces apart; without names when there are no headings."""
+    """Aligned columns, two spaces apart. The headings may be empty."""
     tabulate = import_tabulate()
     tabulate.MIN_PADDING = 0  # columns stand two spaces apart, under wide headers too
     if not grid.rows:  # tabulate 0.8 and 0.9 stumble over an alignment without rows

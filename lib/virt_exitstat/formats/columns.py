@@ -68,7 +68,7 @@ def format_rate(rate: float, width: int) -> str:
 
 
 def format_share(share: float, _width: int = 0) -> str:
-    """A part of the whole in per cent; what is there is never shown as nothing."""
+    """A part of the whole in per cent. A share above 0 is shown as <0.1% at least."""
     return f"{share:.1%}" if share >= 0.0005 or not share else "<0.1%"
 
 
@@ -106,7 +106,7 @@ COLUMNS = (
         heading="share",
         unit="of the table's exits, 0 .. 1",
         value=lambda row: row.share,
-        # Only a table without exits has a row, its total, with no share.
+        # The total of an empty table is the only row with a share of 0.
         formats={
             "table": lambda share: format_share(share) if share else "-",
             "json": _rounded(6),

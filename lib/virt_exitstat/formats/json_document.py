@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 
 def render_json(report: Report, style: Style) -> str:
     """The report as one document: indented, or on one line where more may come (JSON Lines). Pure ASCII."""
-    import json  # only here: a command line that asks for no JSON does not wait for it
+    import json  # only here: other formats need not wait for it
 
     document = {
         "format_version": FORMAT_VERSION,

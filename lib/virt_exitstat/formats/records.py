@@ -26,7 +26,7 @@ _OF_WHAT = {
 
 def render_csv(report: Report, style: Style) -> str:
     """RFC 4180: lines end in CR LF; fields with a comma, a quote or a line's end are quoted. Names are as they are."""
-    import csv  # only here and below: a command line that asks for no CSV does not wait for them
+    import csv  # only here: other formats need not wait for them
     import io
 
     text = io.StringIO()
@@ -72,7 +72,7 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
                 yield of_row(row, *who, str(shown.target.pid), number, str(vcpu.thread.tid))
     for row in report.total.shown if report.total else ():
         yield of_row(row, report.label_of_total, "", "", "", "")
-    # A name that no reason can have, and no domain: these exits are in no domain's count.
+    # In parentheses, as no reason's name is; these exits belong to no domain.
     for why, count in report.lost._asdict().items():
         if count:
             numbers = {"count": str(count)}

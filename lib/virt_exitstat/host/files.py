@@ -36,7 +36,7 @@ class HostFileError(ExitStatError):
 
 
 class AbsentFileError(HostFileError):
-    """It is not there, or no longer."""
+    """It is missing, or has gone."""
 
 
 def read_bytes(path: Path, hint: str = "") -> bytes:

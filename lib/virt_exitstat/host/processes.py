@@ -227,7 +227,7 @@ def _task(pid: int, tid: int, root: Path) -> Path:
 
 
 def _status_numbers(process: int | str, name: str, root: Path) -> tuple[int, ...]:
-    """The numbers behind a name in its status; none when it is gone, or the kernel has no such field."""
+    """The numbers behind a name in its status; empty when the process has gone or the kernel lacks the field."""
     try:
         status = read_text(root / "proc" / str(process) / "status")
     except AbsentFileError:

@@ -57,7 +57,7 @@ def _flush_c() -> None:
 
 
 def _open_scratch() -> IO[bytes]:
-    # In memory: a full disk and a read-only /tmp are no reason not to count.
+    # In memory, because a full disk or a read-only /tmp must not prevent counting.
     try:
         return os.fdopen(os.memfd_create("what bcc says"), "w+b", buffering=0)
     except OSError as error:

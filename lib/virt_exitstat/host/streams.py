@@ -55,7 +55,7 @@ def say(text: str) -> None:
 
 
 def drop_unwritten() -> None:
-    """Have Python flush nothing at exit that cannot be written; that would be another exit status."""
+    """Drop what Python could not write: flushing it at exit would change the exit status."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:

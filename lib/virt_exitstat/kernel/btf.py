@@ -94,14 +94,14 @@ class Btf:
         """The id of the type that a pointer points to."""
         owner, at = self._plain(type_id)
         if owner._kind(at) != PTR:
-            raise BtfError(f"type {type_id} is no pointer")
+            raise BtfError(f"type {type_id} is not a pointer")
         return owner._words[at + 2]
 
     def parameters(self, type_id: int) -> int:
         """The number of parameters of a function's type."""
         owner, at = self._plain(type_id)
         if owner._kind(at) != FUNC_PROTO:
-            raise BtfError(f"type {type_id} is no function")
+            raise BtfError(f"type {type_id} is not a function")
         return owner._words[at + 1] & 0xFFFF
 
     def size(self, type_id: int) -> int:

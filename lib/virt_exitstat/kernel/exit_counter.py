@@ -51,7 +51,7 @@ class ExitCounter:
         self._program.attach()
 
     def detach(self) -> None:
-        """Stop counting; the counts stay readable. Does nothing when not attached."""
+        """Stop counting; the counts stay readable. Does nothing unless attached."""
         self._program.detach()
 
     def snapshot(self) -> CountSnapshot:

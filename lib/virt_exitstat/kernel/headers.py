@@ -1,4 +1,4 @@
-"""The running kernel's headers, without which bcc compiles nothing: why they were not found, how to come by them."""
+"""Explains missing kernel headers, which bcc needs to compile: why they were not found, how to come by them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def explain_headers(said: str, root: Path) -> HeadersError | None:
     chosen = os.environ.get("BCC_KERNEL_SOURCE")
     if chosen:
         return HeadersError(
-            f"$BCC_KERNEL_SOURCE is {escape(chosen)}, and holds no complete kernel headers{lacking}",
+            f"$BCC_KERNEL_SOURCE is {escape(chosen)}, and its kernel headers are incomplete{lacking}",
             f"leave it unset, or have it name the headers of {release}",
         )
     if any(is_there(modules / name / "include") for name in ("build", "source")):

@@ -56,7 +56,7 @@ def explain_load(said: str, root: Path) -> ExitStatError:
         return headers
     if _UNKNOWN_FUNCTION.search(said):
         return ExitStatError(
-            "this kernel tells no program the ids of a pid namespace, which are the ones known here (Linux 5.7 does)",
+            "this kernel cannot tell a program the ids of a pid namespace, the only ones known here (Linux 5.7 can)",
             "run virt-exitstat on the host itself, or in a container with the host's processes (--pid=host)",
         )
     hint = ""
@@ -91,7 +91,7 @@ def _find_cause(said: str) -> str:
     lines = [escape(line.strip()) for line in said.splitlines() if line.strip()]
     errors = (line for line in lines if "error: " in line)
     causes = (line for line in lines if not line.startswith(_NO_CAUSE))
-    return next(errors, None) or next(causes, None) or next(iter(lines), "for no reason that it tells")
+    return next(errors, None) or next(causes, None) or next(iter(lines), "without telling why")
 
 
 def _is_refused(said: str) -> bool:
@@ -109,4 +109,4 @@ def _is_in_user_namespace(root: Path) -> bool:
         # The first one has all ids of 32 bits but the last.
         return read_text(root / "proc/self/uid_map").split() not in ([], ["0", "0", "4294967295"])
     except HostFileError:
-        return False  # a kernel without them has no such file
+        return False  # a kernel without user namespaces lacks the file

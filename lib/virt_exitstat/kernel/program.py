@@ -88,7 +88,7 @@ class Program:
         self._note(f"attached to the {_describe(self._left[0])} ({self._left[0].why}{not_raw})")
 
     def detach(self) -> None:
-        """Have it run no more; its maps stay. Does nothing when it is not attached."""
+        """Have it run no more; its maps stay. Does nothing unless attached."""
         if self._detach:
             self._detach()
             self._detach = None
@@ -110,7 +110,7 @@ class Program:
                 with quiet_stderr(self._debug, lambda said: explain_load(said, self._root)):
                     self._load(self._left[0])
             except HeadersError:
-                raise  # no other way does without them
+                raise  # every other way needs them too
             except ExitStatError as error:
                 self._fall_back(error)
 

@@ -32,7 +32,7 @@ def check_live() -> None:
     """Raise UsageError where there is no terminal to show it on, ExitStatError without rich. Before counting starts."""
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream is None or not stream.isatty():
-            raise UsageError(f"--live needs a terminal, and standard {name} is none", _HINT)
+            raise UsageError(f"--live needs a terminal, and standard {name} is not one", _HINT)
     if os.environ.get("TERM") in ("dumb", "unknown"):
         raise UsageError(f"--live needs a terminal with a cursor, and TERM is '{os.environ['TERM']}'", _HINT)
     import_rich()
