@@ -108,11 +108,13 @@ def test_a_list_waits_for_a_daemon_that_hangs_and_says_so_until_a_signal(domain,
 STOPPED_BEHIND_THE_ANSWER = """
 import os, signal, sys
 from virt_exitstat import cli
-render_list, daemon = cli.render_list, int(sys.argv.pop(1))
-def stop_and_render(*arguments, **more):
+from virt_exitstat.commands import listing
+resolve, daemon = listing.resolve, int(sys.argv.pop(1))
+def resolve_and_stop(*arguments, **more):
+    found = resolve(*arguments, **more)
     os.kill(daemon, signal.SIGSTOP)
-    return render_list(*arguments, **more)
-cli.render_list = stop_and_render
+    return found
+listing.resolve = resolve_and_stop
 cli.run_cli()
 """
 

@@ -108,7 +108,9 @@ def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(container, pod, tmp_p
     program.write_text(text.replace("(void *)120;", "(void *)12000;"))
     done = container.run(tmp_path / "virt-exitstat", pod.name, "1", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("virt-exitstat: this kernel cannot tell a program the ids of a pid namespace"), done.stderr
+    assert done.stderr.startswith("virt-exitstat: this kernel cannot tell a program the ids of a pid namespace"), (
+        done.stderr
+    )
     assert "\nhint: run virt-exitstat on the host itself" in done.stderr and not programs_loaded()
 
 
