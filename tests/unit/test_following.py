@@ -242,6 +242,23 @@ def test_a_domain_without_a_record_is_given_time_before_it_is_noted(two):
     assert followed.find() == {"guest01": 100, "starting": 300}
 
 
+def test_nothing_is_kept_of_domains_that_came_and_went(two):
+    connection = Libvirt(GUEST01)
+    followed = Followed(two, connection)
+    for number in range(20):
+        emulated, broken = (Domain(f"{kind}{number}", f"{kind}-{number}", number) for kind in ("emulated", "broken"))
+        two.add_status(1, [], domain=emulated, domain_type="qemu")
+        connection.running = [GUEST01, emulated, broken]
+        for now_s in (20 * number, 20 * number + 10):
+            followed.clock.now_s = now_s
+            assert followed.find() == {"guest01": 100}
+    assert len(followed.notes) == 40
+    connection.running = [GUEST01]
+    followed.find()
+    source = followed.source
+    assert not (source._emulated or source._unresolved_since or followed.left_out._said)
+
+
 def test_a_named_domain_that_was_bad_at_the_start_is_said_once_and_found_when_it_is_mended(two):
     two.add_status_text("<domstatus", domain=GUEST01)
     names = Selection(domains=("guest01", "guest02"))

@@ -35,8 +35,12 @@ class LeftOut:
             self._note(text)
 
     def forget(self, domain: Domain) -> None:
-        """It is not, any more."""
+        """The domain is left out no longer."""
         self._said.discard(domain)
+
+    def forget_all_but(self, running: set[Domain]) -> None:
+        """The others have ended."""
+        self._said &= running
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,16 @@ class RunningDomains:
         running = self._list()
         if running is None:
             return KnownTargets(self._run_dir, self._root).find(known)
+        self._forget_all_but(running)
         found = (self._resolve(domain) for domain in running if self._is_wanted(domain))
         return tuple(target for target in found if target)
+
+    def _forget_all_but(self, running: Iterable[Domain]) -> None:
+        # Each start makes another Domain: its id is new.
+        there = set(running)
+        self._emulated &= there
+        self._unresolved_since = {domain: since for domain, since in self._unresolved_since.items() if domain in there}
+        self._left_out.forget_all_but(there)
 
     def _is_wanted(self, domain: Domain) -> bool:
         if self._named is None or domain.name in self._names:
