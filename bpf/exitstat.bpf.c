@@ -219,7 +219,7 @@ int count_exit(void *args)
     // clang has proven that a slot found is below SLOTS and drops the check; the verifier wants to see it.
     asm volatile("" : "+r"(slot));
     if (slot < SLOTS)
-        counts->count[slot]++;
+        counts->exits[slot]++;
     else
         count_unslotted(counts->identity, reason);
     return 0;

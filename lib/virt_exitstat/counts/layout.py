@@ -14,8 +14,8 @@ ID_BITS, ROW_BITS = 22, 20
 #: Rows that there can be: the highest number that fits means that a thread is skipped, the one below it is left free.
 MOST_ROWS = (1 << ROW_BITS) - 3
 
-#: The fields of a row, each so many words of 64 bits; None is a word for each slot.
-ROW_FIELDS: dict[str, int | None] = {"identity": 1, "count": None}
+#: The fields of a row, each so many words of 64 bits. None is a word for each slot: the field of that name of a Tally.
+ROW_FIELDS: dict[str, int | None] = {"identity": 1, "exits": None}
 
 #: Why an exit is lost, by the program's own account: keys of its map `lost`, fields of snapshot.Lost.
 LOST_CAUSES = ("no_row", "no_reason")
@@ -33,6 +33,11 @@ def field_at(field: str, slots: int) -> int:
     """The place of a field in a row, in words."""
     before = list(ROW_FIELDS)[: list(ROW_FIELDS).index(field)]
     return sum(slots if ROW_FIELDS[name] is None else ROW_FIELDS[name] or 0 for name in before)
+
+
+def tally_fields() -> tuple[str, ...]:
+    """The fields that are numbers of a Tally, one for each slot."""
+    return tuple(name for name, words in ROW_FIELDS.items() if words is None)
 
 
 def thread_of(identity: int) -> Thread:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..counts.layout import LOST_CAUSES, MAPS, field_at, row_words, thread_of
+from ..counts.layout import LOST_CAUSES, MAPS, field_at, row_words, tally_fields, thread_of
 from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
 from ..counts.tally import Tally, add_up_by_reason
 from ..errors import ExitStatError
@@ -137,9 +137,10 @@ class _RowMemory:
     """
 
     def __init__(self, map_fd: int, capacity: int, table: ReasonTable) -> None:
-        self._table = table
         self._row_words = row_words(table.slots)
-        self._identity_at, self._counts_at = (field_at(name, table.slots) for name in ("identity", "count"))
+        self._reasons = [table.reason_of(slot) for slot in range(table.slots)]
+        self._identity_at = field_at("identity", table.slots)
+        self._tally_at = {name: field_at(name, table.slots) for name in tally_fields()}
         self._used = capacity * self._row_words
         size = -(-8 * self._used // mmap.PAGESIZE) * mmap.PAGESIZE
         self._words = memoryview(mmap.mmap(map_fd, size, mmap.MAP_SHARED)).cast("Q")
@@ -155,9 +156,13 @@ class _RowMemory:
 
     def read(self, row: int) -> dict[int, Tally]:
         """{raw reason: tally} of a row."""
-        start = row * self._row_words + self._counts_at
-        counts = self._words[start : start + self._table.slots].tolist()
-        return {self._table.reason_of(slot): Tally(exits=count) for slot, count in enumerate(counts) if count}
+        start = row * self._row_words
+        slots = len(self._reasons)
+        fields = {name: self._words[start + at : start + at + slots].tolist() for name, at in self._tally_at.items()}
+        counted = {slot for numbers in fields.values() for slot, number in enumerate(numbers) if number}
+        return {
+            self._reasons[slot]: Tally(**{name: numbers[slot] for name, numbers in fields.items()}) for slot in counted
+        }
 
     def clear(self, row: int) -> None:
         """Make it nobody's row, with zeros. It must not be in use."""
