@@ -11,12 +11,11 @@ from virt_exitstat import __version__
 from virt_exitstat.arguments.parser import parse_request
 from virt_exitstat.arguments.requests import Candidates, Complete, Count, Counting, List, Show, Timing, Watch
 from virt_exitstat.arguments.table import GROUPS, OPTIONS
-from virt_exitstat.arguments.values import guess_duration
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
 from virt_exitstat.reports.choose import Choice
 from virt_exitstat.reports.sort import Sort
-from virt_exitstat.targets.selection import Selection
+from virt_exitstat.targets.selection import Selection, guess_duration
 
 
 def parse(line):

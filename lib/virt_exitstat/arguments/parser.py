@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..formats.table import TABLE
 from ..reports.choose import Choice
 from ..reports.sort import Sort
-from ..targets.selection import Selection
+from ..targets.selection import Selection, guess_duration
 from ..text import escape
 from .requests import (
     LIVE_INTERVAL_S,
@@ -28,7 +28,7 @@ from .requests import (
     Watch,
 )
 from .table import GROUPS, OPTIONS, Option, Verb
-from .values import guess_duration, parse_id, parse_name, parse_vcpus, split_duration
+from .values import parse_id, parse_name, parse_vcpus, split_duration
 
 _DESCRIPTION = "Count the KVM exits of libvirt domains by reason, per domain or per vCPU."
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..counts.layout import ID_BITS, MOST_ROWS
 from ..errors import UsageError
+from ..targets.selection import guess_duration
 from ..text import escape
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
@@ -38,15 +39,6 @@ def split_duration(words: Sequence[str]) -> tuple[tuple[str, ...], float | None]
             f"leave it out to count until Ctrl-C; a domain of that name or id is given with '-d {words[-1]}'",
         )
     return tuple(words[:-1]), duration_s
-
-
-def guess_duration(text: str) -> str:
-    """A duration with a unit or a comma, in seconds as text; empty when the text is none."""
-    found = re.fullmatch(r"([0-9]+)(?:,([0-9]+))?\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|)", text, re.IGNORECASE)
-    if not found or not (found.group(2) or found.group(3)):
-        return ""
-    number = float(f"{found.group(1)}.{found.group(2) or 0}")
-    return f"{number * {'m': 60, 'h': 3600}.get(found.group(3)[:1].lower(), 1):.15g}"
 
 
 def parse_name(text: str) -> str:

@@ -12,10 +12,10 @@ from ..arguments.requests import Counting, Timing
 from ..domains import libvirtd
 from ..domains.asker import Asker
 from ..domains.resolve import LeftOut, resolve
-from ..domains.sources import EveryProcess, KnownTargets, RunningDomains, TargetSource
+from ..domains.sources import EveryProcess, KnownTargets, RunningDomains
 from ..errors import ExitStatus
 from ..run.schedule import Schedule
-from ..run.session import Session
+from ..run.session import Session, TargetSource
 from ..targets.selection import Selection
 from ..targets.target import Targets
 from ..world import World

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ..arguments.values import guess_duration
 from ..errors import ExitStatError, NotFoundError
 from ..host.foreign import importing
 from ..host.packages import Need, start_hint
+from ..targets.selection import guess_duration
 from ..targets.target import Domain
 from ..text import escape
 from .uri import check_uri, is_alias

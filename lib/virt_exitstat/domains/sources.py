@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from ..clock import Clock
 from ..errors import ExitStatError, NotKvmError
@@ -20,16 +19,6 @@ from .resolve import LeftOut, restrict_target
 _STARTING_S = 5
 #: After how many seconds without an answer the user is told. libvirt takes one or two to start most domains.
 _SILENT_S = 3
-
-
-class TargetSource(Protocol):
-    """Tells which targets exist now. Never raises: targets it cannot look up are returned unchanged."""
-
-    def fileno(self) -> int:
-        """Readable when targets may have come or gone; -1 when it cannot tell."""
-
-    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
-        """The targets there are now; `known` are those there were."""
 
 
 class KnownTargets:

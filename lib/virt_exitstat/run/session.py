@@ -7,17 +7,27 @@ import select
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from ..clock import Clock
 from ..counts.counter import Counter
 from ..counts.origin import Provenance
 from ..counts.snapshot import CountSnapshot
-from ..domains.sources import TargetSource
 from ..host import processes
 from ..host.processes import Watch
 from ..reports.collapse import make_report
 from ..reports.report import Report
 from ..targets.target import Target, Targets
+
+
+class TargetSource(Protocol):
+    """Tells which targets exist now. Never raises: targets it cannot look up are returned unchanged."""
+
+    def fileno(self) -> int:
+        """Readable when targets may have come or gone; -1 when it cannot tell."""
+
+    def find(self, known: Iterable[Target]) -> tuple[Target, ...]:
+        """The targets there are now; `known` are those there were."""
 
 
 class Session:
