@@ -11,7 +11,7 @@ set -g __virt_exitstat_options \
     't tid number+ single vCPU threads instead of a domain' \
     'c connect uris libvirt connection (default: $LIBVIRT_DEFAULT_URI, else qemu:///system)' \
     '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory)' \
-    '- attach auto|raw|tracepoint raw tracepoint, regular one, or the cheapest that works (default)' \
+    '- attach auto|raw|tracepoint auto (default): the cheapest that works; raw or tracepoint: the raw tracepoint, the regular one' \
     '- list - show what the names resolve to, count nothing' \
     'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
     '- count number end after N intervals' \

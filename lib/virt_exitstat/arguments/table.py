@@ -112,7 +112,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--attach",
-            "raw tracepoint, regular one, or the cheapest that works (default)",
+            "auto (default): the cheapest that works; raw or tracepoint: the raw tracepoint, the regular one",
             takes="HOW",
             parse=one_of("--attach", Attachment),
             choices=tuple(one.value for one in Attachment),
