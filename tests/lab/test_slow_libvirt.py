@@ -164,4 +164,4 @@ def test_completion_offers_nothing_when_libvirt_hangs(hung):
 
 def test_a_driver_of_our_own_is_refused():
     status, message, hint = refusal("-c", "qemu:///embed?root=/tmp/embed", "--list")
-    assert status == 1 and "would be a driver of virt-exitstat's own" in message and "qemu:///system" in hint
+    assert status == 1 and "is a driver inside virt-exitstat itself" in message and "qemu:///system" in hint
