@@ -19,7 +19,7 @@ set -g __virt_exitstat_options \
     'a per-vcpu - a table for each vCPU, the busiest first' \
     '- total - a last table of all domains' \
     'o output table|wide|json|csv table (default): a table for each domain; wide: a line for each vCPU and reason; json: a document for programs; csv: the lines of wide for programs' \
-    'r reason reasons+ only these reasons, by name or raw code; may be repeated' \
+    'r reason reasons+ only these reasons, by name or raw code; \'!NAME\': all but these; may be repeated' \
     'n top number only the N most frequent reasons of each table' \
     '- min-count number only reasons with at least N exits' \
     's sort count|rate|name sort reasons by count (default), rate or name' \
@@ -72,6 +72,10 @@ function __virt_exitstat_offer --argument-names kind
             set list (commandline -ct | string replace -r -- '^--[a-z-]+=' '' | string match -r -- '^.*[,-]')
         case pids
             echo -s $list all
+        case reasons
+            # All but those behind an exclamation mark.
+            string match -qr -- '^!' (commandline -ct | string replace -r -- '^(--[a-z-]+=|-[a-z])' '' | string replace -r -- '^.*,' '')
+            and set list $list!
     end
     # In the foreground, so that Ctrl-C reaches it while libvirt does not answer.
     for word in (timeout --foreground 3 $tool $context --complete $asked </dev/null 2>/dev/null)

@@ -97,6 +97,8 @@ def start(tmp_path):
         ("-r HL", ["-r", "HLT"]),
         ("--reason hlt,ept_v", ["--reason", "hlt,EPT_VIOLATION"]),
         ("--reason=HLT,EPT_M", ["--reason=HLT,EPT_MISCONFIG"]),
+        ("-r '!HL", ["-r", "!HLT"]),
+        ("--reason \\!hlt,\\!ept_v", ["--reason", "!hlt,!EPT_VIOLATION"]),
         ("--pid 42,a", ["--pid", "42,all"]),
         ("--log /etc/hostn", ["--log", "/etc/hostname"]),
         ("--log=/etc/hostn", ["--log=/etc/hostname"]),

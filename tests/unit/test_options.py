@@ -359,6 +359,7 @@ def test_what_argparse_refuses_is_one_of_our_errors(line):
         ("-n 3 -s name", counts(choice=Choice(top=3, sort=Sort.NAME))),
         ("--top 3 --sort count --min-count 5 --total", counts(choice=Choice(top=3, min_count=5, total=True))),
         ("-r HLT,MSR_READ --reason 0x40", counts(reasons=("HLT", "MSR_READ", "0x40"))),
+        ("-r !HLT,!MSR_READ --reason=!0x40", counts(without=("HLT", "MSR_READ", "0x40"))),
         ("--no-header", counts(header=False)),
         ("--complete vcpus web01", request(Complete, ("web01",), what=Candidates.VCPUS)),
         # What does not go together may be mended before the line is entered.

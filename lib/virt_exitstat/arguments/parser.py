@@ -91,7 +91,7 @@ def parse_request(argv: Sequence[str]) -> Request:
             sort=given.sort or Sort.COUNT,
             total=bool(given.total),
         ),
-        reasons=tuple(_words(given.reason)),
+        **_reasons(_words(given.reason)),
     )
 
 
@@ -147,6 +147,17 @@ def _check_selection(selection: Selection) -> None:
         raise UsageError("domains, --pid and --tid exclude each other", hint)
     if selection.tids and selection.vcpus:
         raise UsageError("--vcpu and --tid exclude each other", "a tid is one vCPU already")
+
+
+def _reasons(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The fields of --reason: those to show, or those behind `!`, to leave out."""
+    without = tuple(word.strip()[1:] for word in words if word.strip().startswith("!"))
+    if without and len(without) < len(words):
+        raise UsageError(
+            "--reason: some are to be shown and some, behind '!', to be left out",
+            "give only one kind: 'HLT,MSR' shows these, '!HLT,!MSR' all others",
+        )
+    return {"without": without} if without else {"reasons": tuple(words)}
 
 
 def _words(lists: Sequence[str] | None) -> list[str]:

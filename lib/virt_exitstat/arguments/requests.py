@@ -49,7 +49,10 @@ class Counting:
 
 @dataclass(frozen=True)
 class Count:
-    """Count and write reports. `reasons` are as typed; this host says later whether they exist."""
+    """Count and write reports.
+
+    `reasons` are to be shown, `without` to be left out; both are as typed, and this host says later whether they exist.
+    """
 
     selection: Selection = Selection()  # noqa: RUF009  (frozen, as are the others)
     timing: Timing = Timing()
@@ -60,6 +63,7 @@ class Count:
     header: bool = True
     choice: Choice = Choice()  # noqa: RUF009
     reasons: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

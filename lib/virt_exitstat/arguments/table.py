@@ -151,7 +151,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--reason",
-            "only these reasons, by name or raw code; may be repeated",
+            "only these reasons, by name or raw code; '!NAME': all but these; may be repeated",
             short="-r",
             takes="NAME[,NAME...]",
             completes="reasons",

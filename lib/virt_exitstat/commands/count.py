@@ -29,6 +29,8 @@ def run(request: Count, world: World) -> ExitStatus:
     choice = request.choice
     if request.reasons:
         choice = replace(choice, reasons=host_isa(world.root).find_reasons(request.reasons))
+    if request.without:
+        choice = replace(choice, without=host_isa(world.root).find_reasons(request.without))
     style = Style(lay_out, request.per_vcpu, request.header, repeats=request.timing.interval_s is not None)
     with contextlib.ExitStack() as opened:
         found = opened.enter_context(find_targets(request.selection, request.timing, world))

@@ -11,11 +11,15 @@ from .sort import Sort
 
 @dataclass(frozen=True)
 class Choice:
-    """The rows of each table that the user wants to see. `reasons` are raw; None: all. `total`: one table of all."""
+    """The rows of each table that the user wants to see.
+
+    `reasons` are raw, and None for all; those of `without` are left out. `total`: one more table of all targets.
+    """
 
     top: int | None = None
     min_count: int = 0
     reasons: frozenset[int] | None = None
+    without: frozenset[int] = frozenset()
     sort: Sort = Sort.COUNT
     total: bool = False
 
@@ -39,7 +43,9 @@ def choose_rows(table: Table, choice: Choice) -> Table:
     wanted = [
         row
         for row in table.rows
-        if row.tally.exits >= choice.min_count and (choice.reasons is None or row.reason in choice.reasons)
+        if row.tally.exits >= choice.min_count
+        and (choice.reasons is None or row.reason in choice.reasons)
+        and row.reason not in choice.without
     ][: choice.top]
     kept = {row.reason for row in wanted}
     rest = [row for row in table.shown if row is table.others or row.reason not in kept]
