@@ -297,3 +297,19 @@ def test_it_works_beside_a_thousand_descriptors():
         live.wait_for_reports(3)
         live.send("q")
         live.ends_well()
+
+
+def test_what_is_typed_for_the_filter_is_no_key():
+    with Live("web01", "db01") as live:
+        live.wait_for_reports(1)
+        live.send("f")
+        live.send("dq")
+        live.wait_for("filter: dq_")
+        live.send("\x7fb\r")
+        live.wait_for(lambda: "db01" in live.text and "web01" not in live.text)
+        live.send("h")
+        live.wait_for("any key to go back")
+        live.send("q")
+        live.wait_for("f filter")
+        live.send("q")
+        live.ends_well()

@@ -2,7 +2,12 @@
 
 import pytest
 
-from virt_exitstat.live.keyboard import Press, read_presses
+from virt_exitstat.live.keyboard import BINDINGS, Press, press_of, read_keys, text_of
+
+
+def read_presses(data):
+    keys, rest = read_keys(data)
+    return [press_of(key) for key in keys if press_of(key)], rest
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,23 @@ def test_escape_alone_does_not_swallow_the_next_key():
     presses, rest = read_presses(b"\x1b")
     assert presses == []
     assert read_presses(rest + b"q") == ([Press.QUIT], b"")
+
+
+def test_each_press_has_a_key_and_no_key_two():
+    assert [binding.press for binding in BINDINGS] == list(Press)
+    sent = [sent for binding in BINDINGS for sent in binding.sent]
+    assert len(sent) == len(set(sent))
+
+
+@pytest.mark.parametrize("text", ["a", "Q", " ", "ü", "客", "🐧"])
+def test_a_character_is_typed_however_its_bytes_come(text):
+    keys, rest = [], b""
+    for byte in text.encode():
+        more, rest = read_keys(rest + bytes([byte]))
+        keys += more
+    assert [text_of(key) for key in keys] == [text] and rest == b""
+
+
+@pytest.mark.parametrize("sent", [b"\x1b[A", b"\t", b"\0", b"\xff", b"\x80", b"\xc2\x9b", b"\xe2\x80\xae"])
+def test_a_key_that_types_nothing_types_nothing(sent):
+    assert "".join(map(text_of, read_keys(sent)[0])) == ""

@@ -4,7 +4,7 @@ import pytest
 
 from made_up_reports import domain, report
 from virt_exitstat.live.cells import Look
-from virt_exitstat.live.keyboard import Press
+from virt_exitstat.live.keyboard import BINDINGS, Press
 from virt_exitstat.live.view import LiveView
 from virt_exitstat.reports.sort import Sort
 
@@ -62,7 +62,7 @@ def test_domains_with_their_figures_and_the_reasons_of_the_first():
         ["guest02: vCPU 0"],
         ["reason", "count", "exits/s", "share", "", "last 14 s"],
         ["CPUID", "200", "100.0", "100.0%", "████████", "            ██"],
-        ["q quit", "d vCPUs", "s sort: count", "p pause", "↑↓ select"],
+        ["q quit", "h help", "d vCPUs", "s sort: count", "p pause", "f filter", "↑↓ select"],
     ]
 
 
@@ -275,3 +275,77 @@ def test_a_domain_that_is_started_again_stays_selected():
     press(view, Press.DOWN)
     view.add(report([TWO[1], domain("guest01", 300)], FEW), "12:00:01")
     assert selected(view)[0] == "guest01"
+
+
+# -- help, filter, reset --
+
+
+def test_h_shows_every_key_and_any_key_goes_back():
+    view = make_view(report(TWO, FEW))
+    before = words(view)
+    press(view, Press.HELP)
+    assert [line[0] for line in words(view)][1:-1] == [binding.name for binding in BINDINGS]
+    for key in (Press.SORT, None, Press.HELP):
+        press(view, key)
+        assert words(view) == before
+        press(view, Press.HELP)
+
+
+def test_on_a_low_screen_help_fits():
+    view = make_view(report(TWO, FEW))
+    view.press(Press.HELP)
+    for height in range(1, 30):
+        assert len(view.screen(40, height)) == height
+
+
+def type_text(view, text):
+    for char in text:
+        view.type_key(char.encode())
+
+
+def test_f_shows_only_domains_whose_names_hold_what_is_typed():
+    targets = [domain(name, 100 * at) for at, name in enumerate(("web01", "WEB02", "db01", "[x]"), 1)]
+    view = make_view(report(targets))
+    press(view, Press.FILTER)
+    type_text(view, "eb")
+    assert listed(view) == ["WEB02", "web01"]
+    assert words(view)[-1][0] == "filter: eb_"
+    assert "filter eb" in words(view)[0]
+    type_text(view, "?1")
+    assert listed(view) == ["web01"]
+    view.type_key(b"\x7f")
+    type_text(view, "2\r")
+    assert listed(view) == ["WEB02"] and not view.is_typing
+    press(view, Press.FILTER)
+    type_text(view, "\x15")
+    assert len(listed(view)) == 4
+
+
+def test_a_filter_that_nothing_matches_says_so():
+    view = make_view(report(TWO, FEW))
+    press(view, Press.FILTER)
+    type_text(view, "zzz")
+    assert ["no running domain is called *zzz*"] in words(view)
+    press(view, Press.DOWN)
+
+
+def test_letters_are_text_while_the_filter_is_typed():
+    view = make_view(report(TWO, FEW), sort=Sort.NAME)
+    press(view, Press.FILTER)
+    type_text(view, "s")
+    view.type_key(b"\x1b")
+    assert "s sort: name" in words(view)[-1]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_r_counts_from_0_again_and_keeps_rates(paused):
+    view = make_view(report(TWO, FEW, lost=(7, 0, 0)), report(TWO, FEW), sort=Sort.RATE)
+    if paused:
+        press(view, Press.PAUSE)
+    press(view, Press.RESET)
+    assert not any("lost" in word for word in words(view)[0])
+    assert [line[2:4] for line in words(view)[2:4]] == [["0", "100.0"], ["0", "35.0"]]
+    if paused:
+        press(view, Press.PAUSE)
+    view.add(report(TWO, FEW), "12:00:09")
+    assert [line[2] for line in words(view)[2:4]] == ["100", "35"]

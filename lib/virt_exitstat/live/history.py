@@ -111,6 +111,13 @@ class History:
                 track.append(table)
                 self.tracks[key] = track
 
+    def reset(self) -> None:
+        """Count from 0 again; the last intervals stay."""
+        self.lost = 0
+        for track in self.tracks.values():
+            for series in (track.total, *track.reasons.values()):
+                series.total = NOTHING
+
     def domains(self) -> list[Track]:
         """The domains, all vCPUs as one."""
         return [track for key, track in self.tracks.items() if key == key.process]

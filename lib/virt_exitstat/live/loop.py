@@ -17,7 +17,7 @@ from ..reports.sort import Sort
 from ..run.loop import ReportSource, run_reports
 from ..run.schedule import Schedule
 from ..run.signals import ENDING, Signals
-from .keyboard import Press, read_presses
+from .keyboard import Press, press_of, read_keys
 from .paint import import_rich, paint_lines
 from .terminal import Terminal, TerminalGoneError
 from .view import LiveView
@@ -123,10 +123,15 @@ class _Screen:
         """Whether to end."""
         if not self._terminal.entered:
             return False
-        presses, self._unfinished = read_presses(self._unfinished + self._terminal.read())
-        for press in presses:
-            self._view.press(press)
-        return Press.QUIT in presses
+        keys, self._unfinished = read_keys(self._unfinished + self._terminal.read())
+        for key in keys:
+            if self._view.is_typing:
+                self._view.type_key(key)
+            elif press_of(key) is Press.QUIT and not self._view.shows_help:
+                return True
+            else:
+                self._view.press(press_of(key))
+        return False
 
 
 def _encodes(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fnmatch
 from collections.abc import Sequence
 
 from ..formats.columns import columns_of, format_rate
@@ -23,7 +24,7 @@ from .cells import (
     show_range,
 )
 from .history import History, Key, Series, Track, add_up_series
-from .keyboard import Press
+from .keyboard import BINDINGS, CLEAR, ENTER, ERASE, ESCAPE, Press, text_of
 
 #: Below this height, the lines that only set things apart are left out.
 _ROOMY = 16
@@ -55,6 +56,11 @@ class LiveView:
         self._counted = self._shown = History()
         self._time = self._newest_time = ""
         self._paused = False
+        self._pattern = ""
+        #: Whether keys are text for the filter, and not presses.
+        self.is_typing = False
+        #: Whether the keys are shown; the next press takes them away and does nothing else.
+        self.shows_help = False
         self._selected = Key(0)
         self._label = ""
         self._row = 0
@@ -68,9 +74,27 @@ class LiveView:
         if not self._paused:
             self._time = time
 
-    def press(self, press: Press) -> None:
-        """Do what the key says."""
-        if press is Press.SORT:
+    def type_key(self, key: bytes) -> None:
+        """Take a key as text for the filter, which holds from the first letter on. Enter and Escape end it."""
+        if key in (*ENTER, *ESCAPE):
+            self.is_typing = False
+        elif key in ERASE:
+            self._pattern = self._pattern[:-1]
+        elif key in CLEAR:
+            self._pattern = ""
+        else:
+            self._pattern += text_of(key)
+
+    def press(self, press: Press | None) -> None:
+        """Do what the key says; None is a key that says nothing."""
+        if self.shows_help or press is Press.HELP:
+            self.shows_help = not self.shows_help
+        elif press is Press.FILTER:
+            self.is_typing = True
+        elif press is Press.RESET:
+            for history in {id(one): one for one in (self._counted, self._shown)}.values():
+                history.reset()
+        elif press is Press.SORT:
             order = list(Sort)
             self._sort = order[(order.index(self._sort) + 1) % len(order)]
         elif press is Press.PER_VCPU:
@@ -79,7 +103,7 @@ class LiveView:
             self._paused = not self._paused
             self._shown = copy.deepcopy(self._counted) if self._paused else self._counted
             self._time = self._newest_time
-        elif tracks := self._sorted():
+        elif press and (tracks := self._sorted()):
             steps = {Press.UP: -1, Press.DOWN: 1, Press.PAGE_UP: -self._page, Press.PAGE_DOWN: self._page}
             ends = {Press.FIRST: 0, Press.LAST: len(tracks) - 1}
             row = ends.get(press, self._find_selected(tracks) + steps.get(press, 0))
@@ -87,6 +111,8 @@ class LiveView:
 
     def screen(self, width: int, height: int) -> tuple[Line, ...]:
         """The lines, exactly `height` of them; cells beyond `width` are the painter's to cut."""
+        if self.shows_help:
+            return self._help(width, height)
         widths = fit_columns(width)
         tracks = self._sorted()
         apart = 2 if height >= _ROOMY else 0
@@ -111,6 +137,9 @@ class LiveView:
 
     def _sorted(self) -> list[Track]:
         tracks = self._shown.vcpus() if self._per_vcpu else self._shown.domains()
+        if self._pattern:
+            pattern = f"*{self._pattern.casefold()}*"
+            tracks = [track for track in tracks if fnmatch.fnmatchcase(track.label.casefold(), pattern)]
         return sorted(tracks, key=lambda track: (*self._rank(track.total), track.label, *track.place))
 
     def _sorted_reasons(self, track: Track) -> list[tuple[str, Series]]:
@@ -143,6 +172,7 @@ class LiveView:
                 *[(Cell(f"{total} exits/s", Look.TITLE), 5)] * bool(self._time),
                 *[(Cell(f"lost {self._shown.lost}", Look.ALARM), 7)] * bool(self._shown.lost),
                 *[(Cell("PAUSED", Look.ALARM), 6)] * self._paused,
+                *[(Cell(f"filter {self._text(self._pattern)}", Look.ALARM), 8)] * bool(self._pattern),
             ],
             width,
         )
@@ -170,7 +200,8 @@ class LiveView:
             lines.append(make_line(cells, selected=row == self._row))
         if not tracks:
             first = f"the first figures come after {format_seconds(self._interval_s)}"
-            lines.append(Line((Cell("no running domain" if self._time else first),)))
+            none = "no running domain" + f" is called *{self._text(self._pattern)}*" * bool(self._pattern)
+            lines.append(Line((Cell(none if self._time else first),)))
         return lines
 
     def _reasons(self, reasons: Sequence[tuple[str, Series]], whole: Series, widths: Widths, room: int) -> list[Line]:
@@ -211,13 +242,24 @@ class LiveView:
             Cell(draw_history(series.rates, widths.history, blocks=self._blocks), Look.HISTORY, widths.history),
         ]
 
+    def _help(self, width: int, height: int) -> tuple[Line, ...]:
+        lines = [Line((Cell("keys", Look.TITLE, width),))]
+        lines += [Line((Cell(one.name, Look.KEY, 9), Cell(one.meaning))) for one in BINDINGS]
+        lines = lines[: height - 1]
+        return (*lines, *[Line()] * (height - 1 - len(lines)), Line((Cell("any key to go back", Look.KEY),)))[:height]
+
     def _keys(self, width: int) -> Line:
+        if self.is_typing:
+            typed = (Cell(f"filter: {self._text(self._pattern)}_", Look.KEY), 2)
+            return fit_line([typed, (Cell("Enter: done, Ctrl-U: all"), 1)], width)
         return fit_line(
             [
-                (Cell("q quit", Look.KEY), 5),
-                (Cell(f"d {'domains' if self._per_vcpu else 'vCPUs'}", Look.KEY), 4),
-                (Cell(f"s sort: {self._sort.value}", Look.KEY), 3),
-                (Cell("p resume" if self._paused else "p pause", Look.KEY), 2),
+                (Cell("q quit", Look.KEY), 7),
+                (Cell("h help", Look.KEY), 6),
+                (Cell(f"d {'domains' if self._per_vcpu else 'vCPUs'}", Look.KEY), 5),
+                (Cell(f"s sort: {self._sort.value}", Look.KEY), 4),
+                (Cell("p resume" if self._paused else "p pause", Look.KEY), 3),
+                (Cell("f filter", Look.KEY), 2),
                 (Cell("↑↓ select" if self._blocks else "up/down select", Look.KEY), 1),
             ],
             width,
