@@ -1,4 +1,4 @@
-"""live_history: what is remembered from report to report."""
+"""history: what is remembered from report to report."""
 
 from made_up_reports import domain, report
 from virt_exitstat.live.history import INTERVALS, History, Key

@@ -1,4 +1,4 @@
-"""live_paint: lines as a terminal shows them."""
+"""paint: lines as a terminal shows them."""
 
 import pyte
 import pytest

@@ -1,4 +1,4 @@
-"""live_view: reports and keys in, lines out. No terminal, no rich."""
+"""view: reports and keys in, lines out. No terminal, no rich."""
 
 import pytest
 

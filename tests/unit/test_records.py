@@ -1,4 +1,4 @@
-"""records and json_report: what machines read back is what was counted, whatever names look like."""
+"""records and json_document: what machines read back is what was counted, whatever names look like."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""live_columns: what fits, and what it looks like."""
+"""cells: what fits, and what it looks like."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""domains: what libvirt says, asked of its own test driver."""
+"""libvirtd: what libvirt says, asked of its own test driver."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""counting: one wait for the time, signals and libvirt; reports neither drift nor get lost."""
+"""loop: one wait for the time, signals and libvirt; reports neither drift nor get lost."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""following: libvirt says which domains run, and goes on saying so when its daemon was away."""
+"""sources: libvirt says which domains run, and goes on saying so when its daemon was away."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""host_files: whatever keeps a file from being read is one of our errors, which names it."""
+"""files: whatever keeps a file from being read is one of our errors, which names it."""
 
 import errno
 import os

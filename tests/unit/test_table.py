@@ -1,4 +1,4 @@
-"""render: reports as the user reads them."""
+"""table: reports as the user reads them."""
 
 import pytest
 

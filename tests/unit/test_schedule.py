@@ -1,4 +1,4 @@
-"""timing: reports are due at whole intervals from the start, whenever the one before was ready."""
+"""schedule: reports are due at whole intervals from the start, whenever the one before was ready."""
 
 import math
 import os

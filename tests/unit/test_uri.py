@@ -1,4 +1,4 @@
-"""libvirt_uri: whatever text is given, it is a URI of this host or refused in a sentence."""
+"""uri: whatever text is given, it is a URI of this host or refused in a sentence."""
 
 import random
 
