@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lib"))
 import made_up_reports
 from virt_exitstat.clock import Clock
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.live.loop import run_live
+from virt_exitstat.live.loop import check_live, run_live
 from virt_exitstat.run.schedule import Schedule
 
 REASONS = ("CPUID", "MSR", "IOIO", "HLT", "INTR", "VINTR", "VMMCALL")
@@ -91,6 +91,7 @@ if __name__ == "__main__":
     try:
         commands, reports, times, *names = sys.argv[1:]
         interval_s, _, duration_s = times.partition(",")
+        check_live()  # imports rich, which takes a while
         clock = Clock()
         schedule = Schedule(clock.monotonic_s(), float(interval_s), float(duration_s) if duration_s else None)
         run_live(MadeUpSource(int(commands), int(reports), names), schedule, clock)

@@ -115,6 +115,19 @@ def test_an_event_is_looked_at_at_once_and_shifts_no_report(run):
     assert session.refreshed == [0.5, 2.75]
 
 
+def test_an_event_is_looked_at_on_a_host_that_is_always_late():
+    clock = FakeClock()
+    session = FakeSession(clock)
+    session.tell_of_an_event()
+
+    def draw_slowly():
+        clock.now_s += 5
+        return 1000
+
+    run_reports(session, Schedule(0, 2, 20), clock, listeners={}, show=[].append, before_wait=draw_slowly)
+    assert session.refreshed == [5]
+
+
 def test_a_long_wait_is_used_to_keep_house(run):
     _, session = run(FakeClock(), duration_s=21)
     assert session.kept_house[:4] == [5, 10, 15, 20]

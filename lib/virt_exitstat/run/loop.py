@@ -59,10 +59,11 @@ def run_reports(
             ready = clock.wait(fds, min(max(left_s, 0), most_s))
             if any(listen() for fd, listen in listeners.items() if fd in ready):
                 return True
-            if left_s <= 0:
-                return False
+            # Also when the report is due: on a slow host that is always so.
             if source.fileno() in ready:
                 source.refresh()
+            if left_s <= 0:
+                return False
             if clock.monotonic_s() - kept_s >= _HOUSEKEEPING_S:
                 source.keep_house()
                 kept_s = clock.monotonic_s()
