@@ -42,9 +42,10 @@ test-matrix:        ## (root) unit tests and, on both ISAs, the acceptance on ev
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli
 
-bench:              ## (root) what counting costs, beside its peers; prints, never fails (3 min)
+bench:              ## (root) what counting costs on Debian 12 and 13, beside its peers; prints, never fails (8 min)
 	@tests/setup demo
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
+	-@$(LAB) --release trixie run --bare --icount --timeout 900 tests/bench/all exit_cost
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 
 test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)

@@ -13,6 +13,8 @@
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
  *   REASON_IN       where the reason is: RECORD, ARGUMENT, VCPU or VCPU_POINTER (ReasonIn)
  *   OFFSET_0, _1    the offsets that go with it (AttachPlan.offsets)
+ *   CAST_FUNCTION, CAST_U32, CAST_U64  BTF ids of bpf_rdonly_cast() and of structures that begin with a number of that
+ *                   width (attach_plan.Cast); not defined where the kernel lacks the function
  */
 
 // No header of ours: bcc brings u32, u64 and the map macros along.
@@ -143,6 +145,15 @@ static __always_inline void count_lost(u32 why)
         (*n)++;
 }
 
+#ifdef CAST_FUNCTION
+// To the compiler a helper with a strange number; the loader makes the call of a kernel function of it (program.py), and
+// the verifier a move with a type: the pointer may be read from. A read that faults gives 0.
+static u64 (*rdonly_cast)(u64 from, u32 type) = (void *)CAST_FUNCTION;
+// In assembly, for bcc would make a helper's call of a dereference.
+#define LOAD_CAST(width, type, to, from)                                                                              \
+    asm volatile("%0 = *(" width " *)(%1 + 0)" : "=r"(to) : "r"(rdonly_cast(from, type)))
+#endif
+
 static __always_inline long read_reason(void *args, u32 *reason)
 {
 #if REASON_IN == RECORD
@@ -155,14 +166,33 @@ static __always_inline long read_reason(void *args, u32 *reason)
     asm volatile("" : : "r"(isa));
     *reason = ((u64 *)args)[0];
     return 0;
-#elif REASON_IN == VCPU
-    return read_kernel(reason, sizeof(*reason), (void *)((u64 *)args)[0] + OFFSET_0);
+#else
+    u64 vcpu = ((u64 *)args)[0];
+#ifdef CAST_FUNCTION
+    u64 found;
+#if REASON_IN == VCPU
+    LOAD_CAST("u32", CAST_U32, found, vcpu + OFFSET_0);
+#else
+    u64 holder;
+
+    LOAD_CAST("u64", CAST_U64, holder, vcpu + OFFSET_0);
+    LOAD_CAST("u32", CAST_U32, found, holder + OFFSET_1);
+#endif
+    // 0 is a reason too, or a fault: the helper below tells them apart.
+    if (__builtin_expect(found != 0, 1)) {
+        *reason = found;
+        return 0;
+    }
+#endif
+#if REASON_IN == VCPU
+    return read_kernel(reason, sizeof(*reason), (void *)vcpu + OFFSET_0);
 #else
     void *pointer;
 
     // A read that fails leaves zeros, and then the second one fails as well.
-    read_kernel(&pointer, sizeof(pointer), (void *)((u64 *)args)[0] + OFFSET_0);
+    read_kernel(&pointer, sizeof(pointer), (void *)vcpu + OFFSET_0);
     return read_kernel(reason, sizeof(*reason), pointer + OFFSET_1);
+#endif
 #endif
 }
 

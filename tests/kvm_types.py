@@ -59,6 +59,16 @@ class KvmTypes(BtfWriter):
         self._of_members("vcpu_vmx", members)
         return self
 
+    def with_cast(self, *, function="bpf_rdonly_cast", kref=("refcount", 4), time=("stime", "u64")):
+        """The function of vmlinux, and the structures that begin with a number of 4 and of 8 bytes."""
+        self.cast = self.type("FUNC", function, self.function_type([("obj", self.void_pointer), ("id", self.u32)]))
+        name, size = kref
+        count = self.structure("refcount_struct", size, [("refs", self.u32, 0)])
+        self.kref = self.structure("kref", size, [(name, self.typedef("refcount_t", count), 0)])
+        name, of = time
+        self.task_cputime = self.structure("task_cputime", 24, [(name, getattr(self, of), 0), ("utime", self.u64, 8)])
+        return self
+
     def exit_reason(self, size=4):
         """union vmx_exit_reason: 16 bits of reason and some flags, and all of it at once."""
         bits = [("basic", self.u32, (0, 16)), ("reserved16", self.u32, (16, 1)), ("failed_vmentry", self.u32, (31, 1))]

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import bcc
@@ -42,8 +43,14 @@ def empty_program(kind):
 
 
 @contextlib.contextmanager
-def ours(attachment, thread_filter):
-    with ExitCounter(thread_filter, plan_attachment(ROOT, attachment), max_vcpus=4096) as counter:
+def ours(attachment, thread_filter, *, may_cast=True):
+    plans = plan_attachment(ROOT, attachment)
+    if not may_cast:
+        without = tuple(plan for plan in plans.plans if not plan.cast)
+        if without == plans.plans:
+            raise peers.PeerError("this kernel has no cast, see above")
+        plans = replace(plans, plans=without)
+    with ExitCounter(thread_filter, plans, max_vcpus=4096) as counter:
         counter.attach()
         yield
 
@@ -53,6 +60,7 @@ CASES = (
     ("empty program, raw tracepoint", lambda: empty_program(bcc.BPF.RAW_TRACEPOINT)),
     ("empty program, tracepoint", lambda: empty_program(bcc.BPF.TRACEPOINT)),
     ("virt-exitstat, raw", lambda: ours(Attachment.RAW, OURSELVES)),
+    ("virt-exitstat, raw, read by a helper", lambda: ours(Attachment.RAW, OURSELVES, may_cast=False)),
     ("virt-exitstat, raw, one vCPU", lambda: ours(Attachment.RAW, THIS_THREAD)),
     ("virt-exitstat, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER)),
     ("virt-exitstat, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES)),

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.kernel.attach_plan import AttachPlan, ReasonIn, plan_attachment
+from virt_exitstat.kernel.attach_plan import AttachPlan, Cast, ReasonIn, plan_attachment
 
 DATA = Path(__file__).parent / "data"
 PROGRAM = Path(__file__).parents[2] / "bpf/exitstat.bpf.c"
@@ -538,3 +539,37 @@ def test_a_structure_that_is_not_there_leaves_the_tracepoint(host):
     add_kvm(host, AMD)
     add_btf(host, "vmlinux", since_5_16().with_vmx(top_at=700))
     assert why_not_raw(host) == "BTF: no type 'vcpu_svm'"
+
+
+# -- a kernel that has the cast --
+
+
+def add_typed_host(host, flags, vmlinux):
+    add_kvm(host, flags)
+    load(host, "kvm", VENDOR[flags])
+    add_btf(host, "vmlinux", vmlinux)
+    add_btf(host, "kvm", since_5_16(vmlinux))
+    vendor = KvmTypes(vmlinux)
+    add_btf(host, VENDOR[flags], vendor.with_svm() if flags == AMD else vendor.with_vmx(top_at=64))
+
+
+@both_cpus
+def test_where_the_kernel_has_the_cast_it_is_tried_first(host, flags):
+    vmlinux = KvmTypes().with_cast()
+    add_typed_host(host, flags, vmlinux)
+    cast, raw, tracepoint = plan_attachment(host.root).plans
+    assert cast.cast == Cast(vmlinux.cast, vmlinux.kref, vmlinux.task_cputime)
+    assert replace(cast, cast=None, why=raw.why) == raw and raw.cast is None
+    assert "cast" in cast.why and "cast" not in raw.why
+    assert_tracepoint(tracepoint)
+    assert plan_attachment(host.root, Attachment.RAW).plans == (cast, raw)
+    assert [plan.cast for plan in plan_attachment(host.root, Attachment.TRACEPOINT).plans] == [None]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"function": "another"}, {"kref": ("refcount", 8)}, {"kref": ("count", 4)}, {"time": ("stime", "u32")}],
+)
+def test_where_a_part_of_the_cast_is_another_it_is_not_tried(host, other):
+    add_typed_host(host, AMD, KvmTypes().with_cast(**other))
+    assert [plan.cast for plan in plan_attachment(host.root).plans] == [None, None]

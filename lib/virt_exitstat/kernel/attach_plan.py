@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..counts.origin import Attachment
@@ -12,7 +12,7 @@ from ..errors import ExitStatError
 from ..host.files import AbsentFileError, HostFileError, is_there, read_bytes
 from ..isa.host import host_isa, read_event_format
 from ..isa.instruction_set import Isa, ReasonPlace
-from .btf import STRUCT, TYPEDEF, Btf, BtfError
+from .btf import FUNC, STRUCT, TYPEDEF, Btf, BtfError
 
 
 class ReasonIn(enum.IntEnum):
@@ -29,12 +29,27 @@ class ReasonIn(enum.IntEnum):
 
 
 @dataclass(frozen=True)
+class Cast:
+    """What reading memory by a cast takes, as ids of vmlinux' BTF: bpf_rdonly_cast(), and structures that begin with a
+    number of 4 and of 8 bytes.
+    """
+
+    function: int
+    u32: int
+    u64: int
+
+
+@dataclass(frozen=True)
 class AttachPlan:
-    """One way to attach. `offsets` are bytes; `why` says what speaks for it, for --debug."""
+    """One way to attach. `offsets` are bytes; `why` says what speaks for it, for --debug.
+
+    With a `cast` the kernel program reads memory by a load, which costs a tenth of a helper's call.
+    """
 
     reason_in: ReasonIn
     offsets: tuple[int, ...]
     why: str
+    cast: Cast | None = None
 
     @property
     def attachment(self) -> Attachment:
@@ -63,9 +78,8 @@ def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachP
     """
     isa = host_isa(root)
     text = read_event_format(isa, root)
-    raw, not_raw = (None, "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
-    plans = [raw] if raw else []
-    if wanted is Attachment.RAW and not raw:
+    plans, not_raw = ([], "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
+    if wanted is Attachment.RAW and not plans:
         raise ExitStatError(
             f"the raw tracepoint cannot be used on this kernel: {not_raw}", "leave --attach out, or --attach tracepoint"
         )
@@ -84,8 +98,8 @@ def _plan_tracepoint(text: str) -> AttachPlan:
     return AttachPlan(ReasonIn.RECORD, (int(found.group(1)),), "the tracepoint's format")
 
 
-def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
-    """The raw way, if it is proven, else None and why it is not."""
+def _plan_raw(isa: Isa, root: Path) -> tuple[list[AttachPlan], str]:
+    """The raw ways that are proven, the cheapest first, or none and why not."""
     try:
         vmlinux = _read_btf(root, "vmlinux")
         kvm = _module_btf(root, "kvm", vmlinux)
@@ -93,19 +107,34 @@ def _plan_raw(isa: Isa, root: Path) -> tuple[AttachPlan | None, str]:
         if not kvm:
             # Before Linux 5.11 modules had no BTF, and before 5.16 the reason was an argument. Whether it is one is
             # told by attaching: the program reads a third argument, which the kernel refuses where there are two.
-            return AttachPlan(ReasonIn.ARGUMENT, (), "KVM has no BTF; this attaches only where it is right"), ""
+            return [AttachPlan(ReasonIn.ARGUMENT, (), "KVM has no BTF; this attaches only where it is right")], ""
         # `void *__data` and the arguments. Since Linux commit 0a62a0319abb (v5.16) these are (vcpu, isa); before,
         # (exit_reason, vcpu, isa).
         parameters = kvm.parameters(kvm.pointee(kvm.find("btf_trace_kvm_exit", TYPEDEF)))
         if parameters == 3 and vendor:
-            return _plan_vcpu(isa.place, vendor), ""
+            plan = _plan_vcpu(isa.place, vendor)
+            cast = _find_cast(vmlinux) if vmlinux else None
+            return [*([replace(plan, cast=cast, why=f"{plan.why}, read by a cast")] if cast else []), plan], ""
         if parameters == 3:
-            return None, "the reason is no argument, and the vendor's module has no BTF"
+            return [], "the reason is no argument, and the vendor's module has no BTF"
         if parameters == 4:
-            return AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument"), ""
-        return None, f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
+            return [AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument")], ""
+        return [], f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
     except (BtfError, HostFileError) as error:
-        return None, f"BTF: {error}"
+        return [], f"BTF: {error}"
+
+
+def _find_cast(vmlinux: Btf) -> Cast | None:
+    """What a cast takes, where the kernel has it: since Linux 6.2, for all types of programs in 6.12 and 7.2."""
+    try:
+        # Any structure does that begins with a number of that width: a reference count, a task's time.
+        kref, times = vmlinux.find("kref", STRUCT), vmlinux.find("task_cputime", STRUCT)
+        starts = [vmlinux.member(kref, "refcount"), vmlinux.member(times, "stime")]
+        if [(at, vmlinux.size(of)) for at, of in starts] != [(0, 4), (0, 8)]:
+            return None
+        return Cast(vmlinux.find("bpf_rdonly_cast", FUNC), kref, times)
+    except BtfError:
+        return None
 
 
 def _plan_vcpu(place: ReasonPlace, vendor: Btf) -> AttachPlan:

@@ -10,7 +10,7 @@ import array
 import struct
 
 #: Kinds of types.
-INT, PTR, STRUCT, UNION, TYPEDEF, FUNC_PROTO = 1, 2, 4, 5, 8, 13
+INT, PTR, STRUCT, UNION, TYPEDEF, FUNC, FUNC_PROTO = 1, 2, 4, 5, 8, 12, 13
 _MODIFIERS = (TYPEDEF, 9, 10, 11, 18)  # and VOLATILE, CONST, RESTRICT, TYPE_TAG: a type in other clothes
 
 # A type is three 32-bit words (name, info, size or type), some more by its kind, and some for each of its parts.

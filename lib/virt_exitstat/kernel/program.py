@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import sys
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from .source import find_program, program_macros
 # bcc takes bytes for names; text makes it warn.
 _EVENT = b"kvm_exit"
 _FUNCTION = b"count_exit"
+
+# An instruction's first byte and the register in its second one.
+_CALL, _KERNEL_FUNCTION = 0x85, 2
 
 
 class Program:
@@ -127,9 +131,24 @@ class Program:
         with contextlib.ExitStack() as undo:
             self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
             undo.callback(self.unload)
+            if plan.cast:
+                self._mark_kernel_calls(plan.cast.function)
             self._function = self._bpf.load_func(_FUNCTION, kind)
             self._rows = Rows(self._bpf, table, self._max_vcpus, self._filter)
             undo.pop_all()
+
+    def _mark_kernel_calls(self, function: int) -> None:
+        """Make calls of the kernel function with that BTF id of what was compiled as calls of a helper.
+
+        The compiler of bcc cannot write them: src_reg is 2 (BPF_PSEUDO_KFUNC_CALL in include/uapi/linux/bpf.h).
+        """
+        lib = importlib.import_module("bcc.libbcc").lib
+        start, size = (ask(self._bpf.module, _FUNCTION) for ask in (lib.bpf_function_start, lib.bpf_function_size))
+        code = (ctypes.c_uint8 * size).from_address(start)
+        call = bytes([_CALL, 0, 0, 0]) + function.to_bytes(4, "little")
+        for at in range(0, size, 8):
+            if bytes(code[at : at + 8]) == call:
+                code[at + 1] = _KERNEL_FUNCTION << 4
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf

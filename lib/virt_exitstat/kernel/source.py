@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ..counts.layout import layout_macros
@@ -39,4 +40,5 @@ def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: Attach
         f"-DREASON_IN={plan.reason_in.value}",
         *([f"-DPID_NS_DEV={namespace.device}", f"-DPID_NS_INO={namespace.inode}"] if namespace else []),
         *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
+        *(f"-DCAST_{name.upper()}={btf_id}" for name, btf_id in (asdict(plan.cast) if plan.cast else {}).items()),
     ]
