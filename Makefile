@@ -42,10 +42,11 @@ test-matrix:        ## (root) unit tests and, on both ISAs, the acceptance on ev
 quick:              ## unit and command-line tests only; needs no root
 	@$(PYTEST) tests/unit tests/cli
 
-bench:              ## (root) what counting costs on Debian 12 and 13, beside its peers; prints, never fails (8 min)
+bench:              ## (root) what counting costs on AMD and Intel, beside its peers; prints, never fails (20 min)
 	@tests/setup demo
 	-@$(LAB) run --bare --icount --timeout 900 tests/bench/all exit_cost hit_and_miss
 	-@$(LAB) --release trixie run --bare --icount --timeout 900 tests/bench/all exit_cost
+	-@$(LAB) --release trixie --machine vmx run --bare --timeout 1500 tests/bench/all exit_cost:attached,program,exitstat
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 
 test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)

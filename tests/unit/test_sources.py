@@ -109,6 +109,44 @@ def test_all_domains_are_those_that_run_now(two):
     assert followed.find() == {}
 
 
+def age(host):
+    """Let libvirt's status files be of before."""
+    for path in host.run_dir.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
+def test_a_domain_whose_status_file_is_as_before_is_not_looked_up_again(two):
+    followed = Followed(two, Libvirt(GUEST01, GUEST02))
+    age(two)
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    before = followed.known
+    # Nothing of the process is read: what it would be found by is gone.
+    (two.proc / "100/cmdline").unlink()
+    assert followed.find() == {"guest01": 100, "guest02": 200}
+    assert followed.known == before
+
+
+def test_a_vcpu_is_found_when_its_status_file_has_changed_however_quickly(two):
+    followed = Followed(two, Libvirt(GUEST01))
+    age(two)
+    followed.find()
+    for number in range(2, 6):
+        two.add_thread(100, 100 + number, f"CPU {number - 1}/KVM")
+        two.add_status(100, [(vcpu, 101 + vcpu) for vcpu in range(number)], domain=GUEST01)
+        followed.find()
+        assert len(followed.known[0].vcpus) == number
+
+
+def test_a_domain_whose_process_has_ended_is_looked_up_again(two):
+    followed = Followed(two, Libvirt(GUEST01, GUEST02))
+    age(two)
+    followed.find()
+    two.end_process(100)
+    # As a session says it: the ended one is no longer among those that are known.
+    followed.known = tuple(target for target in followed.known if target.pid != 100)
+    assert followed.find() == {"guest02": 200}
+
+
 def test_only_named_domains_are_found_also_defined_anew(two):
     by_name, by_uuid = (Selection(domains=(word,)) for word in ("guest01", GUEST01.uuid))
     named = Followed(two, Libvirt(GUEST01, GUEST02), options=by_name, named=[GUEST01])

@@ -14,6 +14,7 @@ from ..targets.target import Domain, Target
 from . import libvirtd, threads
 from .asker import Answer, Asker
 from .resolve import LeftOut, restrict_target
+from .status_files import version_of
 
 #: For how many seconds a domain that starts may be listed without a status file.
 _STARTING_S = 5
@@ -81,7 +82,10 @@ class RunningDomains:
         self._named = None if named is None else frozenset(named)
         # A domain that was named by its name may be defined anew and is another one to libvirt.
         self._names = {domain.name for domain in self._named or () if domain.name in selection.domains}
+        self._uuids = {domain.uuid for domain in self._named or ()}
         self._emulated: set[Domain] = set()
+        # By the version of the status file that they were found by.
+        self._resolved: dict[Domain, tuple[tuple[int, ...], Target]] = {}
         self._unresolved_since: dict[Domain, float] = {}
         self._answer: Answer[tuple[Domain, ...]] | None = None
         self._asked_s = 0.0
@@ -97,20 +101,31 @@ class RunningDomains:
         if running is None:
             return KnownTargets(self._run_dir, self._root).find(known)
         self._forget_all_but(running)
-        found = (self._resolve(domain) for domain in running if self._is_wanted(domain))
+        alive = {target.process for target in known}
+        found = (self._find_one(domain, alive) for domain in running if self._is_wanted(domain))
         return tuple(target for target in found if target)
+
+    def _find_one(self, domain: Domain, alive: set[tuple[int, int]]) -> Target | None:
+        """The domain's target. It is looked up again only when its process or its status file is another."""
+        version = version_of(domain, self._run_dir)
+        before = self._resolved.get(domain)
+        if version and before and before[0] == version and before[1].process in alive:
+            return before[1]
+        target = self._resolve(domain)
+        if version and target:
+            self._resolved[domain] = version, target
+        return target
 
     def _forget_all_but(self, running: Iterable[Domain]) -> None:
         # Each start makes another Domain: its id is new.
         there = set(running)
         self._emulated &= there
+        self._resolved = {domain: kept for domain, kept in self._resolved.items() if domain in there}
         self._unresolved_since = {domain: since for domain, since in self._unresolved_since.items() if domain in there}
         self._left_out.forget_all_but(there)
 
     def _is_wanted(self, domain: Domain) -> bool:
-        if self._named is None or domain.name in self._names:
-            return True
-        return any(domain.uuid == named.uuid for named in self._named)
+        return self._named is None or domain.name in self._names or domain.uuid in self._uuids
 
     def _resolve(self, domain: Domain) -> Target | None:
         if domain in self._emulated:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import time
@@ -12,14 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import ExitStatError, NotKvmError, StaleFileError
-from ..host.files import AbsentFileError, explain_file, read_bytes
+from ..host.files import AbsentFileError, read_bytes
 from ..targets.target import Domain, VCpu
 from ..text import escape
 
 #: How to mend a file that is wrong.
 REWRITE = "restart libvirt's daemon (libvirtd or virtqemud), which rewrites its status files; domains keep running"
 
-# A file that changed more recently may change once more within the same tick of the clock that dates it.
+# A file that changed more recently may change unseen.
 _SETTLED_NS = 1_000_000_000
 
 # As libvirt's virBufferEscapeString writes them: its pid files have escaped names, its status files have not.
@@ -50,7 +49,7 @@ def read_status_file(domain: Domain, run_dir: Path) -> StatusFile | None:
         )
     status = _path(run_dir, f"{domain.name}.xml")
     with contextlib.suppress(AbsentFileError):
-        return _read_status(status, domain)
+        return _parse_status(status, domain)
     for name in dict.fromkeys((domain.name, domain.name.translate(_XML_ESCAPES))):
         path = _path(run_dir, f"{name}.pid")
         with contextlib.suppress(AbsentFileError):
@@ -61,6 +60,21 @@ def read_status_file(domain: Domain, run_dir: Path) -> StatusFile | None:
     return None
 
 
+def version_of(domain: Domain, run_dir: Path) -> tuple[int, ...] | None:
+    """A value that changes when the domain's status file does: libvirt renames a new one over it.
+
+    None when there is none, and for a file that changed just now: it may change once more within the same tick of the
+    clock that dates it.
+    """
+    try:
+        found = _path(run_dir, f"{domain.name}.xml").stat()
+    except (OSError, ValueError):
+        return None
+    if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def _path(run_dir: Path, name: str) -> Path:
     # libvirt writes UTF-8 names, whatever the locale is that Python would encode them by.
     return run_dir / os.fsdecode(name.encode(errors="surrogateescape"))
@@ -68,22 +82,6 @@ def _path(run_dir: Path, name: str) -> Path:
 
 def _shown(path: Path) -> str:
     return escape(os.fsencode(path).decode(errors="surrogateescape"))
-
-
-def _read_status(path: Path, domain: Domain) -> StatusFile:
-    """A status file, parsed anew only when it has changed: libvirt renames a new one over it."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as error:
-        raise explain_file(path, error) from error
-    if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
-        return _parse_status(path, domain)
-    return _parse_unchanged(path, domain, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size))
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def _parse_unchanged(path: Path, domain: Domain, _version: tuple[int, ...]) -> StatusFile:
-    return _parse_status(path, domain)
 
 
 def _parse_status(path: Path, domain: Domain) -> StatusFile:
