@@ -132,23 +132,16 @@ class Program:
             self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
             undo.callback(self.unload)
             if plan.cast:
-                self._mark_kernel_calls(plan.cast.function)
+                mark_kernel_calls(self._compiled_code(), plan.cast.function)
             self._function = self._bpf.load_func(_FUNCTION, kind)
             self._rows = Rows(self._bpf, table, self._max_vcpus, self._filter)
             undo.pop_all()
 
-    def _mark_kernel_calls(self, function: int) -> None:
-        """Make calls of the kernel function with that BTF id of what was compiled as calls of a helper.
-
-        The compiler of bcc cannot write them: src_reg is 2 (BPF_PSEUDO_KFUNC_CALL in include/uapi/linux/bpf.h).
-        """
+    def _compiled_code(self) -> Any:
+        """The program's bytes, as bcc will load them."""
         lib = importlib.import_module("bcc.libbcc").lib
         start, size = (ask(self._bpf.module, _FUNCTION) for ask in (lib.bpf_function_start, lib.bpf_function_size))
-        code = (ctypes.c_uint8 * size).from_address(start)
-        call = bytes([_CALL, 0, 0, 0]) + function.to_bytes(4, "little")
-        for at in range(0, size, 8):
-            if bytes(code[at : at + 8]) == call:
-                code[at + 1] = _KERNEL_FUNCTION << 4
+        return (ctypes.c_uint8 * size).from_address(start)
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf
@@ -159,6 +152,18 @@ class Program:
             else:
                 bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
                 self._detach = lambda: bpf.detach_tracepoint(tp=b"kvm:" + _EVENT)
+
+
+def mark_kernel_calls(code: Any, function: int) -> None:
+    """Make calls of the kernel function with that BTF id of what was compiled as calls of a helper of that number.
+
+    bcc's compiler cannot write them: src_reg is 2 (BPF_PSEUDO_KFUNC_CALL in include/uapi/linux/bpf.h). `code` is a
+    mutable sequence of bytes.
+    """
+    call = bytes([_CALL, 0, 0, 0]) + function.to_bytes(4, sys.byteorder)
+    for at in range(0, len(code), 8):
+        if bytes(code[at : at + 8]) == call:
+            code[at + 1] = _KERNEL_FUNCTION << 4
 
 
 def _describe(plan: AttachPlan) -> str:
