@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fake_world import DB01, WEB01, SetCounter
+from fake_world import DB01, WEB01, SetClock, SetCounter
 
 from kvm_types import since_5_16
 from virt_exitstat import cli
@@ -88,7 +88,7 @@ def answer(world, words):
     out = io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-            cli.main(words, World(connection=world.connection, make_counter=counter, root=world.root))
+            cli.main(words, World(connection=world.connection, make_counter=counter, root=world.root, clock=SetClock()))
     except ExitStatError as error:
         assert error.hint.strip() and str(error).isprintable() and error.hint.isprintable()
         return str(error)

@@ -17,8 +17,8 @@ from ..isa.known import ISAS
 from ..run.sinks import StandardOutput
 from ..world import World
 
-#: How long to wait for libvirt, in seconds; the user's line stands still meanwhile.
-_COMPLETION_S = 5
+#: How long to wait for libvirt, in seconds; the shells give up after 3, and the line stands still meanwhile.
+_COMPLETION_S = 2.5
 
 
 def run(request: Complete, world: World) -> ExitStatus:
