@@ -63,19 +63,20 @@ function __virt_exitstat_offer --argument-names kind
     end
 
     # Of a list, what stands behind the last comma is completed; of vCPUs, a range has two ends.
-    set -l list (commandline -ct | string replace -r -- '^(--[a-z-]+=|-[a-z])' '' | string match -r -- '^.*,')
+    set -l typed (commandline -ct | string replace -r -- '^(--[a-z-]+=|-[a-z])' '')
+    set typed (string unescape -- $typed; or string replace -r -- '^["\']' '' $typed)
+    set -l list (string match -r -- '^.*,' $typed)
     set -l asked $kind
     switch $kind
         case plain-domains
             set asked domains
         case vcpus
-            set list (commandline -ct | string replace -r -- '^--[a-z-]+=' '' | string match -r -- '^.*[,-]')
+            set list (string match -r -- '^.*[,-]' $typed)
         case pids
             echo -s $list all
         case reasons
-            # All but those behind an exclamation mark.
-            string match -qr -- '^!' (commandline -ct | string replace -r -- '^(--[a-z-]+=|-[a-z])' '' | string replace -r -- '^.*,' '')
-            and set list $list!
+            # Behind an exclamation mark stands one to leave out.
+            set list (string match -r -- '^(?:.*,)?!' $typed; or string match -r -- '^.*,' $typed)
     end
     # In the foreground, so that Ctrl-C reaches it while libvirt does not answer.
     for word in (timeout --foreground 3 $tool $context --complete $asked </dev/null 2>/dev/null)

@@ -9,7 +9,7 @@ _ZSH_ACTIONS = {
     "domains": "domain:_virt_exitstat_domains",
     "vcpus": "vCPUs: _sequence _virt_exitstat_vcpus",
     "pids": "pid: _sequence _virt_exitstat_pids",
-    "reasons": "reasons: _sequence _virt_exitstat_reasons",
+    "reasons": "reasons:_virt_exitstat_reasons",
     "uris": "URI:_virt_exitstat_uris",
     "file": "file:_files",
     "number": "number: ",

@@ -98,6 +98,7 @@ def start(tmp_path):
         ("--reason hlt,ept_v", ["--reason", "hlt,EPT_VIOLATION"]),
         ("--reason=HLT,EPT_M", ["--reason=HLT,EPT_MISCONFIG"]),
         ("-r '!HL", ["-r", "!HLT"]),
+        ('-r "!HL', ["-r", "!HLT"]),
         ("--reason \\!hlt,\\!ept_v", ["--reason", "!hlt,!EPT_VIOLATION"]),
         ("--pid 42,a", ["--pid", "42,all"]),
         ("--log /etc/hostn", ["--log", "/etc/hostname"]),
