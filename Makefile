@@ -24,7 +24,7 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 test:               ## (root) install what the tests need and run all of them
 	@echo "test: 1/6 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/6 unit and command-line tests (20 s)"
+	@echo "test: 2/6 unit and command-line tests (30 s)"
 	@$(PYTEST) tests/unit tests/cli
 	@echo "test: 3/6 real domains and shells on this machine (45 s)"
 	@$(PYTEST) -rs tests/host

@@ -182,19 +182,23 @@ def test_many_spoilt_parts_never_are_an_internal_error(whole, tmp_path_factory):
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
     for turn in range(60):
+        spoilt = []
         for _ in range(dice.randint(2, 6)):
             files, directories = parts(whole.root)
             if dice.random() < 0.8:
-                dice.choice(SPOIL_A_FILE)(dice.choice(files))
+                path, spoil = dice.choice(files), dice.choice(SPOIL_A_FILE)
             else:
-                dice.choice(SPOIL_A_DIRECTORY)(dice.choice([path for path in directories if path != whole.root]))
+                path, spoil = dice.choice(directories), dice.choice(SPOIL_A_DIRECTORY)
+            spoil(path)
+            spoilt.append(path)
         words = dice.choice(LINES)
         try:
             answer(whole, words)
         except Exception as error:
             raise AssertionError(f"seed {seed}, turn {turn}, {words}: {error!r}") from error
-        for name in ("proc", "run", "sys", "etc", "lib"):
-            mend(whole.root / name, kept / name)
+        # The last one first: it may have been below one that was spoilt before.
+        for path in reversed(spoilt):
+            mend(path, kept / path.relative_to(whole.root))
 
 
 def mend(path, kept):
