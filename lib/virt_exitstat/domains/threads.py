@@ -7,7 +7,7 @@ plugged. Its contents are checked against /proc before they are believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def _resolve_domain(domain: Domain, run_dir: Path, root: Path) -> Target:
     if file is None:
         raise ExitStatError(
             f"libvirt has no status file of domain '{escape(domain.name)}' in {escape(str(run_dir))}",
-            _where_records_are(run_dir, root),
+            _where_status_files_are(run_dir, root),
         )
     pid, vcpus = _find_process(file, domain, root)
     return replace(_target(pid, vcpus, root), domain=domain)
@@ -143,19 +143,15 @@ def _find_as_written(file: StatusFile, uuid: bytes, root: Path) -> tuple[int, tu
         return None
     if file.vcpus is None:
         # A compromised QEMU can rename its threads, so their names come second.
-        for pid in (file.pid, *_emulators_below(file.pid, uuid, root)):
+        for pid in _wrapper_and_emulators(file.pid, uuid, root):
             vcpus = _vcpus_by_thread_name(pid, root)
             if vcpus:
                 return pid, vcpus
         return file.pid, ()
-    if _has_threads(file.pid, file.vcpus, root):
-        return file.pid, file.vcpus
-    emulators = _emulators_below(file.pid, uuid, root)
-    return next(((pid, file.vcpus) for pid in emulators if _has_threads(pid, file.vcpus, root)), None)
-
-
-def _has_threads(pid: int, vcpus: Iterable[VCpu], root: Path) -> bool:
-    return all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in vcpus)
+    for pid in _wrapper_and_emulators(file.pid, uuid, root):
+        if all(processes.is_running(pid, root, tid=vcpu.tid) for vcpu in file.vcpus):
+            return pid, file.vcpus
+    return None
 
 
 def _find_in_namespace(file: StatusFile, uuid: bytes, root: Path) -> tuple[int, tuple[VCpu, ...]] | None:
@@ -172,13 +168,12 @@ def _find_in_namespace(file: StatusFile, uuid: bytes, root: Path) -> tuple[int, 
     return found[0] if len(found) == 1 else None
 
 
-def _emulators_below(wrapper: int, uuid: bytes, root: Path) -> tuple[int, ...]:
-    """Its descendants that run the domain and have vCPU threads."""
-    return tuple(
-        pid
-        for pid in _running_domain(uuid, root)
-        if pid != wrapper and wrapper in processes.ancestors(pid, root) and _vcpus_by_thread_name(pid, root)
-    )
+def _wrapper_and_emulators(wrapper: int, uuid: bytes, root: Path) -> Iterator[int]:
+    """The process, then its descendants that run the domain and have vCPU threads, for whom all of /proc is read."""
+    yield wrapper
+    for pid in _running_domain(uuid, root):
+        if pid != wrapper and wrapper in processes.ancestors(pid, root) and _vcpus_by_thread_name(pid, root):
+            yield pid
 
 
 def _running_domain(uuid: bytes, root: Path) -> tuple[int, ...]:
@@ -196,7 +191,7 @@ def _target(pid: int, vcpus: tuple[VCpu, ...], root: Path) -> Target:
     return Target(pid=pid, vcpus=vcpus, started=processes.start_time(pid, root))
 
 
-def _where_records_are(run_dir: Path, root: Path) -> str:
+def _where_status_files_are(run_dir: Path, root: Path) -> str:
     # A daemon that sees the directories we see has just not written the file.
     ours = {identify(run_dir), identify(root / "run/libvirt/qemu")}
     for pid in processes.process_ids(root):
