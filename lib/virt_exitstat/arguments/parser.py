@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import __version__
+from ..counts.origin import Attachment
 from ..errors import UsageError
 from ..formats.table import TABLE
 from ..reports.choose import Choice
@@ -17,6 +18,7 @@ from ..targets.selection import Selection, guess_duration
 from ..text import escape
 from .requests import (
     LIVE_INTERVAL_S,
+    MAX_VCPUS,
     Candidates,
     Complete,
     Count,
@@ -73,7 +75,7 @@ def parse_request(argv: Sequence[str]) -> Request:
     if verb is Verb.LIST:
         return List(selection, header=not given.no_header)
     timing = _timing(given, duration_s)
-    counting = Counting(debug=bool(given.debug), **_given(given, max_vcpus="max_vcpus", attachment="attach"))
+    counting = Counting(given.max_vcpus or MAX_VCPUS, given.attach or Attachment.AUTO, debug=bool(given.debug))
     per_vcpu = bool(given.per_vcpu)
     if verb is Verb.WATCH:
         return Watch(selection, timing, counting, per_vcpu, sort=given.sort or Sort.COUNT)
@@ -163,12 +165,6 @@ def _reasons(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _words(lists: Sequence[str] | None) -> list[str]:
     """The words of an option that takes a list and may be repeated."""
     return [word for text in lists or () for word in text.split(",")]
-
-
-def _given(given: argparse.Namespace, **names: str) -> dict[str, Any]:
-    """{field: value} of those options that are given; the others have the request's defaults."""
-    values = {field: getattr(given, key) for field, key in names.items()}
-    return {field: value for field, value in values.items() if value is not None}
 
 
 def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:

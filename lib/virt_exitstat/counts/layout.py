@@ -26,13 +26,13 @@ MAPS = ("rows", "cache", "row_of", "free_rows", "unslotted", "lost", "wanted")
 
 def row_words(slots: int) -> int:
     """The number of words in a row."""
-    return sum(slots if words is None else words for words in ROW_FIELDS.values())
+    return sum(_words_of_fields(slots).values())
 
 
 def field_at(field: str, slots: int) -> int:
     """The place of a field in a row, in words."""
-    before = list(ROW_FIELDS)[: list(ROW_FIELDS).index(field)]
-    return sum(slots if ROW_FIELDS[name] is None else ROW_FIELDS[name] or 0 for name in before)
+    words = _words_of_fields(slots)
+    return sum(words[name] for name in list(words)[: list(words).index(field)])
 
 
 def tally_fields() -> tuple[str, ...]:
@@ -47,8 +47,9 @@ def thread_of(identity: int) -> Thread:
 
 def layout_macros(slots: int) -> list[str]:
     """The same for the compiler."""
-    words = {name: slots if words is None else words for name, words in ROW_FIELDS.items()}
-    fields = (f"u64 {name}[{many}];" if many != 1 else f"u64 {name};" for name, many in words.items())
+    fields = (
+        f"u64 {name}[{words}];" if words != 1 else f"u64 {name};" for name, words in _words_of_fields(slots).items()
+    )
     return [
         f"-DID_BITS={ID_BITS}",
         f"-DROW_BITS={ROW_BITS}",
@@ -57,3 +58,7 @@ def layout_macros(slots: int) -> list[str]:
         *(f"-D{name.upper()}={key}" for key, name in enumerate(LOST_CAUSES)),
         f"-DLOST_CAUSES={len(LOST_CAUSES)}",
     ]
+
+
+def _words_of_fields(slots: int) -> dict[str, int]:
+    return {name: slots if words is None else words for name, words in ROW_FIELDS.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import ExitStatError, NotKvmError, StaleFileError
-from ..host.files import AbsentFileError, read_bytes
+from ..host.files import AbsentFileError, read_bytes, stat
 from ..targets.target import Domain, VCpu
 from ..text import escape
 
@@ -66,11 +66,8 @@ def version_of(domain: Domain, run_dir: Path) -> tuple[int, ...] | None:
     None when there is none, and for a file that changed just now: it may change once more within the same tick of the
     clock that dates it.
     """
-    try:
-        found = _path(run_dir, f"{domain.name}.xml").stat()
-    except (OSError, ValueError):
-        return None
-    if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
+    found = stat(_path(run_dir, f"{domain.name}.xml"))
+    if not found or time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 

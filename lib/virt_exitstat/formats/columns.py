@@ -42,9 +42,9 @@ class Column:
     align: str = "right"
     sort: Sort | None = None
 
-    def write(self, row: Row, how: str) -> Any:
-        """The row's number as the format `how` has it."""
-        return self.formats[how](self.value(row))
+    def write(self, row: Row, how: str, *width: int) -> Any:
+        """The row's number as the format `how` has it; the live view's has a width."""
+        return self.formats[how](self.value(row), *width)
 
 
 def columns_of(how: str) -> tuple[Column, ...]:

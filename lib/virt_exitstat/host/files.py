@@ -67,11 +67,16 @@ def is_there(path: Path) -> bool:
 
 def identify(path: Path) -> tuple[int, int] | None:
     """Device and inode of what the path leads to, equal for two paths to one file; None where that cannot be told."""
+    found = stat(path)
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def stat(path: Path) -> os.stat_result | None:
+    """What the system tells of it; None where it tells nothing."""
     try:
-        found = path.stat()
+        return path.stat()
     except (OSError, ValueError):
         return None
-    return found.st_dev, found.st_ino
 
 
 def fdinfo(fd: int, name: str) -> int:

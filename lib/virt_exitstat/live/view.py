@@ -92,8 +92,8 @@ class LiveView:
         elif press is Press.FILTER:
             self.is_typing = True
         elif press is Press.RESET:
-            for history in {id(one): one for one in (self._counted, self._shown)}.values():
-                history.reset()
+            self._counted.reset()
+            self._shown.reset()
         elif press is Press.SORT:
             order = list(Sort)
             self._sort = order[(order.index(self._sort) + 1) % len(order)]
@@ -234,7 +234,7 @@ class LiveView:
         cells = []
         for column in columns_of("live"):
             row, width = series.row(whole, since_start=column.narrow.since_start), widths.numbers[column.key]
-            cells.append(Cell(column.formats["live"](column.value(row), width), width=width, right=True))
+            cells.append(Cell(column.write(row, "live", width), width=width, right=True))
         share = series.row(whole).share
         return [
             *cells,
