@@ -60,14 +60,29 @@ def test_on_a_made_up_host_the_start_time_tells(host):
     assert watch.has_ended()
 
 
+WATCH_MANY = (
+    "import os, resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, {hard_limit}));"
+    "from pathlib import Path; from virt_exitstat import cli; from virt_exitstat.host import processes;"
+    "me = (os.getpid(), processes.start_time(os.getpid(), Path('/')), Path('/'));"
+    "many = lambda: [processes.Watch(*me) for _ in range(300)];"
+    "cli.run_cli(lambda _: print(sum(not watch.has_ended() for watch in many())) or 0)"
+)
+
+
+def watch_many(hard_limit):
+    command = [sys.executable, "-c", WATCH_MANY.format(hard_limit=hard_limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": LIB})
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_more_processes_can_be_watched_than_the_usual_limit_of_descriptors():
     # On a host of a thousand domains; the limit that shells and systemd set is a soft one.
-    watch_many = (
-        "from pathlib import Path; from virt_exitstat import cli; from virt_exitstat.host import processes;"
-        "me = (os.getpid(), processes.start_time(os.getpid(), Path('/')), Path('/'));"
-        "cli.run_cli(lambda _: print(len([processes.Watch(*me) for _ in range(300)])) or 0)"
-    )
-    limit = "import os, resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 1000));"
-    command = [sys.executable, "-c", limit + watch_many]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": LIB})
-    assert (done.returncode, done.stdout, done.stderr) == (0, "300\n", "")
+    assert watch_many(1000) == (0, "300\n", "")
+
+
+def test_without_descriptors_a_process_that_runs_is_not_taken_for_an_ended_one():
+    # Whichever takes the last one: the process' own descriptor, or a look at its start.
+    for hard_limit in (100, 101):
+        status, said, errors = watch_many(hard_limit)
+        assert (status, said) == (1, "")
+        assert "Too many open files" in errors and "hint: " in errors

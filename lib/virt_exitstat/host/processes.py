@@ -31,10 +31,14 @@ def is_running(pid: int, root: Path, *, tid: int | None = None) -> bool:
 
 
 def start_time(pid: int, root: Path) -> int:
-    """When the process started, in clock ticks since boot; 0 when there is none. With the pid it is an identity."""
+    """When the process started, in clock ticks since boot; 0 when there is none. With the pid it is an identity.
+
+    Raises ExitStatError when it cannot be read: without descriptors, a process that runs must not be taken for an
+    ended one.
+    """
     try:
         stat = read_text(root / "proc" / str(pid) / "stat")
-    except HostFileError:
+    except AbsentFileError:
         return 0
     # The name in parentheses may hold anything, parentheses too; the 20th field behind it (proc_pid_stat(5)).
     fields = stat.rpartition(")")[2].split()
