@@ -137,6 +137,18 @@ def test_a_vcpu_is_found_when_its_status_file_has_changed_however_quickly(two):
         assert len(followed.known[0].vcpus) == number
 
 
+def test_a_vcpu_is_found_when_another_status_file_is_there_however_old(two):
+    followed = Followed(two, Libvirt(GUEST01))
+    age(two)
+    followed.find()
+    two.add_thread(100, 102, "CPU 1/KVM")
+    two.add_status(100, [(0, 101), (1, 102)], domain=GUEST01)
+    for path in two.run_dir.iterdir():
+        os.utime(path, (1_000_000_001, 1_000_000_001))
+    followed.find()
+    assert len(followed.known[0].vcpus) == 2
+
+
 def test_a_domain_whose_process_has_ended_is_looked_up_again(two):
     followed = Followed(two, Libvirt(GUEST01, GUEST02))
     age(two)
