@@ -17,9 +17,9 @@ from fake_world import DB01, WEB01, SetClock, SetCounter
 from kvm_types import since_5_16
 from virt_exitstat import cli
 from virt_exitstat.errors import ExitStatError
+from virt_exitstat.host.headers import explain_headers
 from virt_exitstat.kernel import prerequisites
 from virt_exitstat.kernel.attach_plan import plan_attachment
-from virt_exitstat.kernel.headers import explain_headers
 from virt_exitstat.world import World
 
 DATA = Path(__file__).parents[1] / "unit/data"

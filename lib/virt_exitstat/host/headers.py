@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from ..errors import ExitStatError
-from ..host.files import AbsentFileError, HostFileError, is_there, list_names, read_text
-from ..host.packages import Need, install_hint
 from ..text import escape
+from .files import AbsentFileError, HostFileError, is_there, list_names, read_text
+from .packages import Need, install_hint
 
 _NOT_FOUND = "Unable to find kernel headers"
 _MISSING_INCLUDE = re.compile(r"error: '([^']+)' file not found")
