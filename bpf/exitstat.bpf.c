@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Count KVM exits per vCPU thread and exit reason. Compiled by bcc; all inputs are numeric -D macros:
+ * Count KVM exits per vCPU thread and exit reason, and with TIME their time. Compiled by bcc; all inputs are numeric -D
+ * macros:
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
  *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
  *   PID_NS_DEV, _INO  the pid namespace that ids are of (PidNamespace); not defined where it is the first one
  *   THREADS         rows there are, one for each thread that can be counted
  *   ID_BITS, ROW_BITS  of the parts of an identity (layout.py, as are the next three)
- *   ROW_FIELDS      what a row holds: the thread's identity and SLOTS counters, which make whole cache lines together
+ *   ROW_FIELDS      what a row holds: the thread's identity and SLOTS counters
  *   NO_ROW, NO_REASON  why an exit is lost: keys of the map `lost`, LOST_CAUSES of them
+ *   TIME            defined when exits are timed as well; with it come BLOCK_FIELDS, BLOCKS, BUCKETS, the slots that are
+ *                   no reason (STOPPED, GUEST, UNKNOWN), and NO_BLOCK, a key of `lost`
+ *   ROWS_FD, CACHE_FD, BLOCKS_FD, CPUS  arrays of a single value each, which are addressed directly; CPUS is how many words
+ *                   CACHE_FD has, 64 bytes apart. Not defined where the kernel takes no such value: then maps are looked up
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
  *   REASON_IN       where the reason is: RECORD, ARGUMENT, VCPU or VCPU_POINTER (ReasonIn)
@@ -30,9 +35,10 @@ static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)BPF_F
 // bpf_get_ns_current_pid_tgid, by its number, since Linux 5.7; older copies of the kernel's header lack its name.
 static long (*ns_current_ids)(u64 dev, u64 ino, void *ids, u32 size) = (void *)120;
 
+// Whole cache lines: no two threads write to the same one.
 struct row {
     ROW_FIELDS          // identity: whose row it is, by the ids that user space knows; 0 when it is free
-};
+} __attribute__((aligned(64)));
 
 struct unslotted_reason {
     u64 identity;
@@ -41,11 +47,44 @@ struct unslotted_reason {
 
 // row -> counts of one thread. Only that thread writes it (kvm_exit fires in its own context), so ++ loses nothing;
 // user space maps it and may read at any time. Each counter only grows.
+#ifdef ROWS_FD
+// Without a look-up: the array's one value is all rows (BPF_PSEUDO_MAP_VALUE, which bcc passes on).
+static __always_inline struct row *row_at(u64 row)
+{
+    return (struct row *)bpf_pseudo_fd(2, ROWS_FD) + row;
+}
+#else
 BPF_F_TABLE("array", u32, struct row, rows, THREADS, BPF_F_MMAPABLE);
 
-// 0 -> identity | row of who exited last on this CPU. Only programs on this CPU write it, and user space, which clears
+static __always_inline struct row *row_at(u64 row)
+{
+    u32 index = row;
+
+    return rows.lookup(&index);
+}
+#endif
+
+// CPU -> identity | row of who exited last on this CPU. Only programs on this CPU write it, and user space, which clears
 // it when a row is taken back. 0 is nobody.
+#ifdef CACHE_FD
+static __always_inline u64 *cached_here(void)
+{
+    u64 cpu = bpf_get_smp_processor_id();
+
+    if (cpu >= CPUS)
+        return 0;   // no such CPU: the verifier asks
+    return (u64 *)((char *)bpf_pseudo_fd(2, CACHE_FD) + cpu * 64);
+}
+#else
 BPF_TABLE("percpu_array", u32, u64, cache, 1);
+
+static __always_inline u64 *cached_here(void)
+{
+    u32 zero = 0;
+
+    return cache.lookup(&zero);
+}
+#endif
 
 // identity -> row, by the first pid namespace's ids. Written by the thread itself when it is first seen; read on cache
 // misses. User space deletes.
@@ -57,7 +96,7 @@ BPF_QUEUE(free_rows, u32, THREADS);
 // Exits whose reason has no slot. Only the thread itself writes its keys.
 BPF_TABLE("hash", struct unslotted_reason, u64, unslotted, 256);
 
-// NO_ROW, NO_REASON -> exits that could not be stored, of this CPU.
+// NO_ROW, NO_REASON, NO_BLOCK -> exits that could not be stored or not be timed, of this CPU.
 BPF_TABLE("percpu_array", u32, u64, lost, LOST_CAUSES);
 
 #ifdef FOLLOW
@@ -110,9 +149,15 @@ static __always_inline int take_row(u64 *identity, u64 *known, u32 *row)
         free_rows.push(row, 0);
         return -1;
     }
-    counts = rows.lookup(row);
-    if (counts)
+    if (*row >= THREADS)
+        return -1;  // no such row: the verifier asks
+    counts = row_at(*row);
+    if (counts) {
+#ifdef TIME
+        counts->window = UNKNOWN;
+#endif
         counts->identity = *known;
+    }
     return 0;
 }
 
@@ -216,30 +261,145 @@ static __always_inline void count_unslotted(u64 identity, u32 reason)
         count_lost(NO_REASON);
 }
 
-int count_exit(void *args)
+// The row of the current thread; 0 when it is not counted, or when there is none left for it: such an exit is lost.
+static __always_inline struct row *find_row(int is_exit)
 {
-    u32 zero = 0, reason, index;
-    u64 slot, row, identity, *cached = cache.lookup(&zero);
-    struct row *counts;
+    u64 row, identity, *cached = cached_here();
 
     if (!cached)
         return 0;
     // On a hit nothing but the row is left.
     identity = current_identity();
     row = *cached ^ identity;
-    if (__builtin_expect(row > ROW_MASK, 0)) {
+    if (__builtin_expect(row >= THREADS, 0)) {
+        if (row == ROW_SKIPPED)
+            return 0;
         if (cache_thread(identity, cached)) {
-            count_lost(NO_ROW);
+            if (is_exit)
+                count_lost(NO_ROW);
             return 0;
         }
-        row = *cached & ROW_MASK;
+        row = *cached ^ identity;
+        if (row >= THREADS)
+            return 0;
     }
-    if (row == ROW_SKIPPED)
+    return row_at(row);
+}
+
+#ifdef TIME
+/*
+ * A window is what lies between two entries into the guest. A row's `window` says since when (ns << 8) the thread does
+ * what the lower 8 bits say: a slot, while KVM or QEMU works on an exit; STOPPED, GUEST, or UNKNOWN when no event was seen
+ * yet. An event ends one and begins the next, so that every nanosecond counts once. An event that fits to none, because
+ * the one before it was missed, ends it without counting: what was not seen is not told.
+ */
+struct block {
+    BLOCK_FIELDS        // total, max: ns; qemu: ns of the total; bucket: how many lasted so long
+} __attribute__((aligned(64)));
+
+// Unused blocks. Filled by user space, popped here.
+BPF_QUEUE(free_blocks, u32, BLOCKS);
+
+// block -> times of one thread and slot, which only that thread writes. 0 is none.
+#ifdef BLOCKS_FD
+static __always_inline struct block *block_at(u32 block)
+{
+    if (block >= BLOCKS)
         return 0;
-    index = row;
-    counts = rows.lookup(&index);
-    if (!counts)
-        return 0;   // no such row: the verifier asks
+    return (struct block *)bpf_pseudo_fd(2, BLOCKS_FD) + block;
+}
+#else
+BPF_F_TABLE("array", u32, struct block, blocks, BLOCKS, BPF_F_MMAPABLE);
+
+static __always_inline struct block *block_at(u32 block)
+{
+    return blocks.lookup(&block);
+}
+#endif
+
+// From `since`, the upper bits of a word as in `window`, to now.
+static __always_inline u64 passed(u64 since, u64 now)
+{
+    return ((now << 8) - (since & ~0xffULL)) >> 8;
+}
+
+// clang makes selects of ifs, which take twice the instructions.
+#define HALVE(value, bucket, bits)                                                                                    \
+    asm volatile("if %0 < %2 goto +2\n\t"                                                                             \
+                 "%0 >>= %3\n\t"                                                                                      \
+                 "%1 += %4"                                                                                           \
+                 : "+r"(value), "+r"(bucket)                                                                          \
+                 : "i"(4 << (bits)), "i"(bits), "i"(4 * (bits)))
+
+// The bucket of a length: linear up to 8 units, then four to each power of two (durations.py).
+static __always_inline u64 bucket_of(u64 ns)
+{
+    u64 value = ns >> UNIT_BITS, bucket = 0;
+
+    if (value > LONGEST_UNITS)
+        value = LONGEST_UNITS;
+    HALVE(value, bucket, 16);
+    HALVE(value, bucket, 8);
+    HALVE(value, bucket, 4);
+    HALVE(value, bucket, 2);
+    HALVE(value, bucket, 1);
+    return bucket + value;
+}
+
+// The exit, or stop, that `window` was is over. Does nothing when it was neither.
+static __always_inline void close_window(struct row *row, u64 window, u64 now)
+{
+    u64 slot = window & 0xff, left = row->left, ns, bucket;
+    struct block *block;
+    u32 index;
+
+    asm volatile("" : "+r"(slot)); // the verifier wants to see the bound that clang has proven
+    if (slot > STOPPED)
+        return;
+    row->left = 0;
+    index = row->block[slot];
+    if (__builtin_expect(!index, 0)) {
+        if (free_blocks.pop(&index)) {
+            count_lost(NO_BLOCK);
+            return;
+        }
+        row->block[slot] = index;
+    }
+    block = block_at(index);
+    if (!block)
+        return;
+    ns = passed(window, now);
+    block->total += ns;
+    if (ns > block->max)
+        block->max = ns;
+    if (left)
+        block->qemu += now - left;
+    bucket = bucket_of(ns);
+    // As above; and 6.1's verifier is lost in what it believes of the steps.
+    asm volatile("" : "+r"(bucket));
+    if (bucket < BUCKETS)
+        block->bucket[bucket]++;
+}
+
+// Each first writes down what begins: a reader that sees it read the totals without what has ended.
+static __always_inline void open_window(struct row *row, u64 slot)
+{
+    u64 now = bpf_ktime_get_ns(), window = row->window;
+
+    row->window = now << 8 | slot;
+    if ((window & 0xff) == GUEST)
+        row->guest += passed(window, now);
+}
+#endif
+
+int count_exit(void *args)
+{
+    struct row *row = find_row(1);
+    u32 reason;
+    u64 slot;
+
+    if (!row)
+        return 0;
     if (read_reason(args, &reason)) {
         count_lost(NO_REASON);
         return 0;
@@ -249,8 +409,52 @@ int count_exit(void *args)
     // clang has proven that a slot found is below SLOTS and drops the check; the verifier wants to see it.
     asm volatile("" : "+r"(slot));
     if (slot < SLOTS)
-        counts->exits[slot]++;
+        row->exits[slot]++;
     else
-        count_unslotted(counts->identity, reason);
+        count_unslotted(row->identity, reason);
+#ifdef TIME
+    open_window(row, slot);
+#endif
     return 0;
 }
+
+#ifdef TIME
+// kvm_entry: the guest goes on.
+int enter_guest(void *args)
+{
+    struct row *row = find_row(0);
+    u64 window, now;
+
+    if (!row)
+        return 0;
+    now = bpf_ktime_get_ns();
+    window = row->window;
+    row->window = now << 8 | GUEST;
+    close_window(row, window, now);
+    return 0;
+}
+
+// kvm_userspace_exit (reason, errno): KVM_RUN returns. Because of a signal: QEMU holds the vCPU (suspend, hot-plug, any
+// kick), which is not the last exit's fault.
+int leave_kernel(void *args)
+{
+    u32 error = ((u64 *)args)[1];
+    struct row *row = find_row(0);
+    u64 window, now;
+
+    if (!row)
+        return 0;
+    window = row->window;
+    if ((window & 0xff) > SLOTS)
+        return 0;   // no exit is worked on
+    now = bpf_ktime_get_ns();
+    if (error == (u32)-4) { // -EINTR
+        row->window = now << 8 | STOPPED;
+        close_window(row, window, now);
+    } else if (!row->left) {
+        // Parts of a string operation return one by one: QEMU's time is from the first to the entry.
+        row->left = now;
+    }
+    return 0;
+}
+#endif

@@ -10,8 +10,9 @@ set -g __virt_exitstat_options \
     'p pid pids+ a KVM process instead of a domain; \'all\': every one; may be repeated' \
     't tid number+ single vCPU threads instead of a domain' \
     'c connect uris libvirt connection (default: $LIBVIRT_DEFAULT_URI, else qemu:///system)' \
-    '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory)' \
+    '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory; with --time: 1024, 9 MB, or twice as many as there are)' \
     '- attach auto|raw|tracepoint auto (default): the cheapest that works; raw or tracepoint: the raw tracepoint, the regular one' \
+    'T time - also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs\' time went' \
     '- list - show what the names resolve to, count nothing' \
     'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
     '- count number end after N intervals' \
@@ -22,7 +23,7 @@ set -g __virt_exitstat_options \
     'r reason reasons+ only these reasons, by name or raw code; \'!NAME\': all but these; may be repeated' \
     'n top number only the N most frequent reasons of each table' \
     '- min-count number only reasons with at least N exits' \
-    's sort count|rate|name sort reasons by count (default), rate or name' \
+    's sort count|rate|time|name sort reasons by count (default), rate, name or, with --time, time' \
     '- no-header - leave out headings and column names' \
     '- log file append reports to FILE, which SIGHUP opens anew, not to stdout' \
     '- debug - show tracebacks and what the compiler says' \

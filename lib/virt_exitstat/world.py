@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments.requests import Counting
+from .arguments.requests import MAX_VCPUS, Counting
 from .clock import Clock
 from .counts.counter import Counter
 from .domains import libvirtd
@@ -45,7 +45,8 @@ class World:
         return ExitCounter(
             thread_filter,
             plan_attachment(self.root, counting.attachment),
-            max_vcpus=counting.max_vcpus,
+            max_vcpus=counting.max_vcpus or MAX_VCPUS,
+            timed=counting.timed,
             root=self.root,
             debug=counting.debug,
             note=self.note if counting.debug else lambda _text: None,

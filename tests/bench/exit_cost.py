@@ -43,14 +43,14 @@ def empty_program(kind):
 
 
 @contextlib.contextmanager
-def ours(attachment, thread_filter, *, may_cast=True):
+def ours(attachment, thread_filter, *, may_cast=True, timed=False):
     plans = plan_attachment(ROOT, attachment)
     if not may_cast:
         without = tuple(plan for plan in plans.plans if not plan.cast)
         if without == plans.plans:
             raise peers.PeerError("this kernel has no cast, see above")
         plans = replace(plans, plans=without)
-    with ExitCounter(thread_filter, plans, max_vcpus=4096) as counter:
+    with ExitCounter(thread_filter, plans, max_vcpus=1024 if timed else 4096, timed=timed) as counter:
         counter.attach()
         yield
 
@@ -65,6 +65,13 @@ CASES = (
     ("virt-exitstat, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER)),
     ("virt-exitstat, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES)),
     ("virt-exitstat, tracepoint, another domain", lambda: ours(Attachment.TRACEPOINT, ANOTHER)),
+    ("virt-exitstat --time, raw", lambda: ours(Attachment.RAW, OURSELVES, timed=True)),
+    (
+        "virt-exitstat --time, raw, read by a helper",
+        lambda: ours(Attachment.RAW, OURSELVES, may_cast=False, timed=True),
+    ),
+    ("virt-exitstat --time, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER, timed=True)),
+    ("virt-exitstat --time, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES, timed=True)),
     ("ftrace, hist trigger", peers.hist_trigger),
     ("bcc's kvmexit (counts nothing on 6.1)", peers.kvmexit),
     ("bpftrace, one-liner", peers.bpftrace),

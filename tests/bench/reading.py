@@ -30,7 +30,7 @@ def reading():
     print(f"{'vCPUs':>6} {'snapshot':>12} {'maps':>12}")
     for vcpus in (64, 1024, 4096):
         with ExitCounter(EVERYTHING, TEST_PLANS, max_vcpus=vcpus) as counter:
-            fire(binary, counter.program_fd, vcpus, 8, 0, 0x72)
+            fire(binary, counter.program_fd(), vcpus, 8, 0, 0x72)
             times = []
             for _ in range(5):
                 before = time.perf_counter()

@@ -63,7 +63,7 @@ class SetCounter:
     def free_rows(self, is_gone):
         assert not any(is_gone(thread) for thread in self._world.counts if thread.tid != 1199)
 
-    def snapshot(self):
+    def snapshot(self, _is_gone=None):
         time_s, self._time_s = self._time_s, self._time_s + 10.25
         if time_s == 5.0:
             return snapshot(time_s, {})
@@ -109,7 +109,7 @@ class TimedCounter(SetCounter):
         self._count()
         super().follow(thread_filter)
 
-    def snapshot(self):
+    def snapshot(self, _is_gone=None):
         self._count()
         gone, self._gone = self._gone, {}
         return snapshot(self._time_s, self._counted, self._world.lost, gone)

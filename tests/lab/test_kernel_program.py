@@ -31,7 +31,7 @@ def fire(tmp_path_factory):
     """Run fire.c on a counter's program; returns the tgid and the tids that ran."""
     binary = compile_fire(tmp_path_factory.mktemp("fire"))
     return lambda counter, threads, events, *reasons, cpus=0: run_fire(
-        binary, counter.program_fd, threads, events, cpus, *reasons
+        binary, counter.program_fd(), threads, events, cpus, *reasons
     )
 
 
@@ -177,7 +177,7 @@ def run_here(counter, reason):
     """One event of this very thread."""
     args = (ctypes.c_uint64 * 3)(reason, 0, 1)
     # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
-    attr = struct.pack("=I36xI4xQ72x", counter.program_fd, ctypes.sizeof(args), ctypes.addressof(args))
+    attr = struct.pack("=I36xI4xQ72x", counter.program_fd(), ctypes.sizeof(args), ctypes.addressof(args))
     bpf, prog_test_run = 321, 10
     assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0
 

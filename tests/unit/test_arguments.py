@@ -11,11 +11,13 @@ from virt_exitstat import __version__
 from virt_exitstat.arguments.parser import parse_request
 from virt_exitstat.arguments.requests import Candidates, Complete, Count, Counting, List, Show, Timing, Watch
 from virt_exitstat.arguments.table import GROUPS, OPTIONS
+from virt_exitstat.commands.opening import room_for
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.errors import UsageError
 from virt_exitstat.reports.choose import Choice
 from virt_exitstat.reports.sort import Sort
 from virt_exitstat.targets.selection import Selection, guess_duration
+from virt_exitstat.targets.target import Target, Targets, VCpu
 
 
 def parse(line):
@@ -259,8 +261,23 @@ def test_there_is_room_for_as_many_vcpus_as_asked_for(text, number):
     assert parse(f"--max-vcpus={text}") == counts(max_vcpus=number)
 
 
-def test_there_is_room_for_4096_vcpus_unless_asked_for():
-    assert parse("guest01").counting.max_vcpus == Counting().max_vcpus == 4096
+@pytest.mark.parametrize(
+    ("vcpus", "timed", "room"),
+    [(0, False, 4096), (9000, False, 4096), (0, True, 1024), (512, True, 1024), (513, True, 1026)],
+)
+def test_there_is_room_for_so_many_vcpus_unless_asked_for(vcpus, timed, room):
+    assert parse("guest01").counting.max_vcpus is None
+    targets = Targets((Target(100, tuple(VCpu(number, 101 + number) for number in range(vcpus))),))
+    assert room_for(targets, timed=timed) == room
+
+
+def test_time_is_asked_for_and_sorted_by_only_then():
+    assert parse("guest01 -T").counting.timed and parse("-L --time").counting.timed
+    assert not parse("guest01").counting.timed
+    assert parse("-T --sort time").choice.sort is Sort.TIME
+    with pytest.raises(UsageError, match="--sort time needs exits that are timed") as refusal:
+        parse("guest01 --sort time")
+    assert refusal.value.hint == "add --time (-T)"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from ..targets.selection import Selection, guess_duration
 from ..text import escape
 from .requests import (
     LIVE_INTERVAL_S,
-    MAX_VCPUS,
     Candidates,
     Complete,
     Count,
@@ -75,7 +74,9 @@ def parse_request(argv: Sequence[str]) -> Request:
     if verb is Verb.LIST:
         return List(selection, header=not given.no_header)
     timing = _timing(given, duration_s)
-    counting = Counting(given.max_vcpus or MAX_VCPUS, given.attach or Attachment.AUTO, debug=bool(given.debug))
+    counting = Counting(given.max_vcpus, bool(given.time), given.attach or Attachment.AUTO, debug=bool(given.debug))
+    if given.sort is Sort.TIME and not counting.timed:
+        raise UsageError("--sort time needs exits that are timed", "add --time (-T)")
     per_vcpu = bool(given.per_vcpu)
     if verb is Verb.WATCH:
         return Watch(selection, timing, counting, per_vcpu, sort=given.sort or Sort.COUNT)

@@ -12,7 +12,7 @@ from ..counts.origin import Attachment
 from ..formats.known import FORMATS
 from ..reports.sort import Sort
 from ..targets.selection import DEFAULT_URI
-from .requests import MAX_VCPUS
+from .requests import MAX_VCPUS, TIMED_VCPUS
 from .values import one_of, one_of_names, parse_interval, parse_max_vcpus, positive
 
 
@@ -105,7 +105,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--max-vcpus",
-            f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory)",
+            f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory; with --time:"
+            f" {TIMED_VCPUS}, 9 MB, or twice as many as there are)",
             takes="N",
             parse=parse_max_vcpus,
             verbs=_COUNTS,
@@ -116,6 +117,12 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="HOW",
             parse=one_of("--attach", Attachment),
             choices=tuple(one.value for one in Attachment),
+            verbs=_COUNTS,
+        ),
+        Option(
+            "--time",
+            "also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs' time went",
+            short="-T",
             verbs=_COUNTS,
         ),
         Option("--list", "show what the names resolve to, count nothing", verbs=frozenset((Verb.LIST,))),
@@ -175,7 +182,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--sort",
-            "sort reasons by count (default), rate or name",
+            "sort reasons by count (default), rate, name or, with --time, time",
             short="-s",
             takes="KEY",
             parse=one_of("--sort", Sort),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..arguments.requests import Counting, Timing
+from ..arguments.requests import MAX_VCPUS, TIMED_VCPUS, Counting, Timing
 from ..domains import libvirtd
 from ..domains.asker import Asker
 from ..domains.resolve import LeftOut, resolve
@@ -72,8 +72,24 @@ def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator
 @contextlib.contextmanager
 def open_session(found: Found, counting: Counting, world: World) -> Iterator[Session]:
     """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError."""
+    if counting.max_vcpus is None:
+        counting = replace(counting, max_vcpus=room_for(found.targets, timed=counting.timed))
     with world.make_counter(found.targets.thread_filter(changes=found.follows), counting) as counter:
-        yield Session(counter, found.targets, found.source, clock=world.clock, root=world.root, follows=found.follows)
+        yield Session(
+            counter,
+            found.targets,
+            found.source,
+            clock=world.clock,
+            root=world.root,
+            follows=found.follows,
+            timed=counting.timed,
+        )
+
+
+def room_for(targets: Targets, *, timed: bool) -> int:
+    """How many threads to make room for when the user does not say. Times take ten times as much memory."""
+    known = sum(len(target.vcpus) for target in targets.targets)
+    return max(TIMED_VCPUS, 2 * known) if timed else MAX_VCPUS
 
 
 def find_run_dir(selection: Selection, asker: Asker, world: World) -> Path | None:

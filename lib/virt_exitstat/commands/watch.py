@@ -25,5 +25,6 @@ def run(request: Watch, world: World) -> ExitStatus:
             reports=request.timing.reports,
             per_vcpu=request.per_vcpu,
             sort=request.sort,
+            timed=request.counting.timed,
         )
     return found.status

@@ -25,8 +25,8 @@ class Counter(Protocol):
     def attach(self) -> None:
         """Start counting."""
 
-    def snapshot(self) -> CountSnapshot:
-        """Read all counts since attach()."""
+    def snapshot(self, is_gone: Callable[[Thread], bool] = ...) -> CountSnapshot:
+        """Read all counts since attach(). An exit that has not ended has its time so far, unless its thread is gone."""
 
     def detach(self) -> None:
         """Stop counting. Does nothing unless attached."""

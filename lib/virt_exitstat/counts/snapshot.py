@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Union
@@ -25,6 +26,19 @@ class EndedThread(NamedTuple):
     tgid: int
     tid: int
     started: int
+
+
+class State(enum.IntEnum):
+    """What a thread does outside of exits: keys beside raw reasons, which are never below 0. Each has times only."""
+
+    #: It runs the guest.
+    GUEST = -1
+    #: QEMU holds it: KVM_RUN returned because of a signal.
+    STOPPED = -2
+    #: The reading is later than the snapshot's time by so much: the sum of all times of a thread includes it.
+    AHEAD = -3
+    #: Exits without a slot, when there are several such reasons: their times are told together.
+    UNSLOTTED = -4
 
 
 #: {cause of loss: how a report words it}.
@@ -53,7 +67,8 @@ class Lost(NamedTuple):
 class CountSnapshot:
     """All counts, read once.
 
-    `counts` maps each counted thread to {raw exit reason: tally} since counting began, zeros left out. `gone` has what
+    `counts` maps each counted thread to {raw exit reason: tally} since counting began, zeros left out; where exits are
+    timed, a State has a tally too. `no_block` is the number of exits whose time found no room. `gone` has what
     is told of a thread for the last time: its row was taken back after the snapshot before, and its later snapshots
     begin from nothing. `time_s` is CLOCK_MONOTONIC, in seconds.
     """
@@ -62,6 +77,7 @@ class CountSnapshot:
     counts: Mapping[AnyThread, Mapping[int, Tally]]
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
     gone: Mapping[AnyThread, Mapping[int, Tally]] = field(default_factory=dict)
+    no_block: int = 0
 
     def ended(self, tgid: int, started: int) -> CountSnapshot:
         """The same when that process has ended: its threads are EndedThreads."""
@@ -85,4 +101,5 @@ class CountSnapshot:
                 grown = {reason: tally - before.get(reason, NOTHING) for reason, tally in now.items()}
                 delta[thread] = {reason: tally for reason, tally in grown.items() if tally}
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
-        return CountSnapshot(self.time_s - earlier.time_s, delta, lost)
+        no_block = self.no_block - earlier.no_block
+        return CountSnapshot(self.time_s - earlier.time_s, delta, lost, no_block=no_block)

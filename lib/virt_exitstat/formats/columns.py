@@ -29,8 +29,9 @@ class Column:
     """A number that each row has.
 
     `key` is its name in CSV and JSON, `heading` stands over tables, `unit` is what it is measured in. `formats` says
-    how `value` is written in each format that shows it; in the live view ("live"), that depends on a width too. `sort`
-    is the order by this number, if there is one.
+    how `value` is written in each format that shows it: a table of exits that are timed is "timed", and in the live
+    view ("live") a width comes with it. A `value` of None is not known. `timed` columns are there only where exits are
+    timed; `sort` is the order by this number, if there is one.
     """
 
     key: str
@@ -38,18 +39,29 @@ class Column:
     unit: str
     value: Callable[[Row], Any]
     formats: Mapping[str, Callable[..., Any]]
-    narrow: Narrow
+    narrow: Narrow = Narrow("", 0, 0)
+    timed: bool = False
     align: str = "right"
     sort: Sort | None = None
 
+    @property
+    def short_heading(self) -> str:
+        """The heading where room is scarce."""
+        return self.narrow.heading or self.heading
+
     def write(self, row: Row, how: str, *width: int) -> Any:
         """The row's number as the format `how` has it; the live view's has a width."""
-        return self.formats[how](self.value(row), *width)
+        value = self.value(row)
+        return NOT_KNOWN[how] if value is None else self.formats[how](value, *width)
 
 
-def columns_of(how: str) -> tuple[Column, ...]:
-    """The columns that a format shows, in order."""
-    return tuple(column for column in COLUMNS if how in column.formats)
+#: {format: how it writes what is not known}.
+NOT_KNOWN: Mapping[str, str | None] = {"table": "-", "timed": "-", "wide": "", "csv": "", "json": None, "live": "-"}
+
+
+def columns_of(how: str, *, timed: bool) -> tuple[Column, ...]:
+    """The columns that a format shows, in order, of exits that are timed or not."""
+    return tuple(column for column in COLUMNS if how in column.formats and column.timed <= timed)
 
 
 def format_count(count: float, width: int) -> str:
@@ -72,9 +84,34 @@ def format_share(share: float, _width: int = 0) -> str:
     return f"{share:.1%}" if share >= 0.0005 or not share else "<0.1%"
 
 
+def format_ns(length_ns: float, _width: int = 0) -> str:
+    """A time in three digits and its unit: `12.3us`. Six columns are enough for a day."""
+    for unit, ns in (("ns", 1), ("us", 10**3), ("ms", 10**6), ("s", 10**9)):
+        number = length_ns / ns
+        digits = 0 if number >= 99.95 or unit == "ns" else 1 if number >= 9.995 else 2
+        if number < 999.5 or unit == "s":
+            return f"{number:.{digits}f}{unit}"
+    raise AssertionError(length_ns)
+
+
+def _time_of(name: str, part: float) -> Column:
+    """The column of a percentile, for programs."""
+    return Column(
+        key=f"{name}_ns",
+        heading=name,
+        unit="ns",
+        value=lambda row: row.time.percentile_ns(part),
+        formats=_NS,
+        timed=True,
+    )
+
+
 def _rounded(digits: int) -> Callable[[float], float]:
     return lambda value: round(value, digits)
 
+
+# Whole nanoseconds: digits behind them would be made up.
+_NS: Mapping[str, Callable[..., Any]] = {"wide": "{:.0f}".format, "csv": "{:.0f}".format, "json": round}
 
 COLUMNS = (
     Column(
@@ -82,7 +119,7 @@ COLUMNS = (
         heading="count",
         unit="exits",
         value=lambda row: row.tally.exits,
-        formats={"table": str, "wide": str, "csv": str, "json": int, "live": format_count},
+        formats={"table": str, "timed": str, "wide": str, "csv": str, "json": int, "live": format_count},
         narrow=Narrow("count", width=10, rank=3, since_start=True),
         sort=Sort.COUNT,
     ),
@@ -93,6 +130,8 @@ COLUMNS = (
         value=lambda row: row.per_second,
         formats={
             "table": "{:.1f}".format,
+            # Eight columns and a long name have to fit into a line.
+            "timed": lambda rate: format_rate(rate, 6),
             "wide": "{:.3f}".format,
             "csv": "{:.3f}".format,
             "json": _rounded(3),
@@ -113,5 +152,86 @@ COLUMNS = (
             "live": format_share,
         },
         narrow=Narrow("share", width=6, rank=4),
+    ),
+    Column(
+        key="time_share",
+        heading="time",
+        unit="of the time of the table's exits, 0 .. 1",
+        value=lambda row: row.time_share,
+        formats={"timed": format_share, "json": _rounded(6), "live": format_share},
+        narrow=Narrow("time", width=6, rank=1),
+        timed=True,
+        sort=Sort.TIME,
+    ),
+    Column(
+        key="total_ns",
+        heading="total",
+        unit="ns",
+        value=lambda row: row.time.total_ns,
+        formats=_NS,
+        timed=True,
+    ),
+    Column(
+        key="mean_ns",
+        heading="mean",
+        unit="ns",
+        value=lambda row: row.time.mean_ns,
+        formats={**_NS, "timed": format_ns, "live": format_ns},
+        narrow=Narrow("mean", width=6, rank=2),
+        timed=True,
+    ),
+    _time_of("p50", 0.5),
+    _time_of("p90", 0.9),
+    Column(
+        key="p99_ns",
+        heading="p99",
+        unit="ns",
+        value=lambda row: row.time.percentile_ns(0.99),
+        formats={**_NS, "timed": format_ns},
+        timed=True,
+    ),
+    _time_of("p99_9", 0.999),
+    Column(
+        key="max_ns",
+        heading="max",
+        unit="ns",
+        value=lambda row: row.time.max_ns if row.time.finished else None,
+        formats=_NS,
+        timed=True,
+    ),
+    Column(
+        key="max_is_bound",
+        heading="max",
+        unit="whether none was longer, rather than one as long",
+        value=lambda row: row.time,
+        formats={
+            "timed": lambda time: "<" * time.is_bound + format_ns(time.max_ns) if time.finished else "-",
+            "json": lambda time: time.is_bound,
+        },
+        timed=True,
+    ),
+    Column(
+        key="qemu_ns",
+        heading="in QEMU",
+        unit="ns",
+        value=lambda row: row.time.qemu_ns,
+        formats=_NS,
+        timed=True,
+    ),
+    Column(
+        key="qemu_share",
+        heading="QEMU",
+        unit="of the row's time, 0 .. 1",
+        value=lambda row: row.qemu_share,
+        formats={"timed": lambda share: format_share(share) if share else "-"},
+        timed=True,
+    ),
+    Column(
+        key="untimed",
+        heading="untimed",
+        unit="exits",
+        value=lambda row: row.tally.untimed,
+        formats={"json": int},
+        timed=True,
     ),
 )

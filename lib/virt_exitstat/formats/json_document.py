@@ -12,6 +12,9 @@ from .records import iso_time
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 FORMAT_VERSION = 1
 
+#: Numbers that only exits have, and stops have not.
+_OF_EXITS = ("share", "time_share", "untimed")
+
 
 def render_json(report: Report, style: Style) -> str:
     """The report as one document: indented, or on one line where more may come (JSON Lines). Pure ASCII."""
@@ -26,6 +29,7 @@ def render_json(report: Report, style: Style) -> str:
         "attachment": report.provenance.attachment.value,
         "seconds": round(report.seconds, 6),
         "lost": report.lost._asdict(),
+        **({"no_room_for_time": report.no_block} if report.timed else {}),
         "domains": [_target(shown) for shown in report.targets],
         "all_domains": _table(report.total) if report.total else None,
     }
@@ -45,20 +49,55 @@ def _target(shown: TargetReport) -> dict[str, Any]:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    numbers = _numbers(table.sum)
+    timed = table.account is not None
+    numbers = _numbers(table.sum, timed=timed)
     # A table's count is called its total, and its share would be 1.
     total = {"total": numbers.pop("count")}
     del numbers["share"]
     return {
         **total,
         **numbers,
-        "reasons": [{"name": row.reason_name, "code": row.reason, **_numbers(row)} for row in table.rows],
-        "others": _numbers(table.others) if table.others else None,
+        **_times(table),
+        "reasons": [
+            {
+                "name": row.reason_name,
+                "code": row.reason,
+                **({"idle": row.is_idle} if timed else {}),
+                **_numbers(row, timed=timed),
+            }
+            for row in table.rows
+        ],
+        "others": _numbers(table.others, timed=timed) if table.others else None,
     }
 
 
-def _numbers(row: Row) -> dict[str, Any]:
-    return {column.key: column.write(row, "json") for column in columns_of("json")}
+def _times(table: Table) -> dict[str, Any]:
+    """Where the time went; nothing unless exits are timed."""
+    if not table.account:
+        return {}
+    account = table.account
+    columns = columns_of("json", timed=True)
+    stopped = [
+        {column.key: column.write(row, "json") for column in columns if column.key not in _OF_EXITS}
+        for row in table.stops
+    ]
+    return {
+        "time": {
+            "wall_ns": account.wall_ns,
+            "guest_ns": account.guest_ns,
+            "kvm_ns": account.kvm_ns,
+            "qemu_ns": account.qemu_ns,
+            "idle_ns": account.idle_ns,
+            "stopped_ns": account.stopped_ns,
+            "unseen_ns": account.unseen_ns,
+            "waited_ns": account.waited_ns,
+        },
+        "stopped": stopped[0] if stopped else None,
+    }
+
+
+def _numbers(row: Row, *, timed: bool) -> dict[str, Any]:
+    return {column.key: column.write(row, "json") for column in columns_of("json", timed=timed)}
 
 
 JSON = Format("json", "a document for programs", render_json)

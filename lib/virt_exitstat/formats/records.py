@@ -33,7 +33,7 @@ def render_csv(report: Report, style: Style) -> str:
     writer = csv.writer(text)
     # The header stands once in a stream, and once in a file that several runs append to.
     if style.header and style.is_first:
-        writer.writerow(_headings("csv"))
+        writer.writerow(_headings("csv", report))
     # NUL cannot stand in a field: not all readers take it.
     writer.writerows([field.replace("\0", "") for field in record] for record in _records(report, "csv"))
     return text.getvalue()
@@ -42,8 +42,8 @@ def render_csv(report: Report, style: Style) -> str:
 def render_wide(report: Report, style: Style) -> str:
     """The same records for the eye: aligned, with a dash where there is nothing to say."""
     rows = [[escape(field) or "-" for field in record] for record in _records(report, "wide")]
-    alignment = (*_OF_WHAT.values(), *(column.align for column in columns_of("wide")))
-    return set_apart(style.lay_out(Grid(_headings("wide") if style.header else (), alignment, rows)), style)
+    alignment = (*_OF_WHAT.values(), *(column.align for column in columns_of("wide", timed=report.timed)))
+    return set_apart(style.lay_out(Grid(_headings("wide", report) if style.header else (), alignment, rows)), style)
 
 
 def iso_time(time: datetime) -> str:
@@ -51,12 +51,12 @@ def iso_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _headings(how: str) -> tuple[str, ...]:
-    return (*_OF_WHAT, *(column.key for column in columns_of(how)))
+def _headings(how: str, report: Report) -> tuple[str, ...]:
+    return (*_OF_WHAT, *(column.key for column in columns_of(how, timed=report.timed)))
 
 
 def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
-    columns = columns_of(how)
+    columns = columns_of(how, timed=report.timed)
 
     def of_row(row: Row, *whose: str) -> tuple[str, ...]:
         code = "" if row.reason is None else str(row.reason)
@@ -68,9 +68,9 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
         who = (domain.name, domain.uuid) if domain else ("", "")
         for vcpu in shown.per_vcpu:
             number = "" if vcpu.vcpu is None else str(vcpu.vcpu)
-            for row in vcpu.table.shown:
+            for row in (*vcpu.table.shown, *vcpu.table.stops):
                 yield of_row(row, *who, str(shown.target.pid), number, str(vcpu.thread.tid))
-    for row in report.total.shown if report.total else ():
+    for row in (*report.total.shown, *report.total.stops) if report.total else ():
         yield of_row(row, report.label_of_total, "", "", "", "")
     # In parentheses, as no reason's name is; these exits belong to no domain.
     for why, count in report.lost._asdict().items():

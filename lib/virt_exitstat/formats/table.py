@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..counts.snapshot import WHY_LOST
-from ..reports.report import Report, Table, TargetReport, VCpuReport
+from ..reports.account import Account
+from ..reports.report import Report, Row, Table, TargetReport, VCpuReport
 from ..targets.target import describe_vcpus
 from ..text import escape
-from .columns import columns_of
+from .columns import columns_of, format_share
 from .format import Format, Grid, Style, set_apart
 
 
@@ -31,6 +34,7 @@ def render_tables(report: Report, style: Style) -> str:
     if not tables and style.header:
         parts.append(f"{when}nothing to count, {length}")
     lost = [f"lost: {count} exits {WHY_LOST[why]}" for why, count in report.lost._asdict().items() if count]
+    lost += _not_timed(report)
     if lost:
         parts.append("\n".join(lost))
     return set_apart("\n\n".join(parts), style)
@@ -49,11 +53,55 @@ def _heading_of_vcpu(shown: TargetReport, vcpu: VCpuReport) -> str:
 
 
 def _render_table(table: Table, heading: str, style: Style) -> str:
-    columns = columns_of("table")
-    rows = [[row.reason_name, *(column.write(row, "table") for column in columns)] for row in (*table.shown, table.sum)]
-    headings = ["reason", *(column.heading for column in columns)] if style.header else []
-    text = style.lay_out(Grid(headings, ["left", *(column.align for column in columns)], rows))
+    if table.account:
+        heading += "\n" + describe_account(table.account)
+        return _lay_out(_timed_rows(table), "timed", heading, style)
+    return _lay_out([*table.shown, table.sum], "table", heading, style)
+
+
+def _timed_rows(table: Table) -> list[Row]:
+    """Idle reasons and stops stand below the total, which is without them."""
+    busy = [row for row in table.shown if not row.is_idle]
+    idle = [row for row in table.shown if row.is_idle]
+    return [*busy, table.add_up(busy, "total"), *idle, *table.stops]
+
+
+def _lay_out(rows: Sequence[Row], how: str, heading: str, style: Style) -> str:
+    columns = columns_of(how, timed=how == "timed")
+    grid = [[row.reason_name, *(column.write(row, how) for column in columns)] for row in rows]
+    names = [column.short_heading if how == "timed" else column.heading for column in columns]
+    headings = ["reason", *names] if style.header else []
+    text = style.lay_out(Grid(headings, ["left", *(column.align for column in columns)], grid))
     return f"{heading}\n{text}" if style.header else text
+
+
+def describe_account(account: Account) -> str:
+    """Where the time went, in two lines below 80 columns."""
+    wall = account.wall_ns or 1
+    guest, exits, kvm, qemu, idle, stopped, unseen = (
+        format_share(max(ns, 0) / wall)
+        for ns in (
+            account.guest_ns,
+            account.exits_ns,
+            account.kvm_ns,
+            account.qemu_ns,
+            account.idle_ns,
+            account.stopped_ns,
+            account.unseen_ns,
+        )
+    )
+    waited = "not known" if account.waited_ns is None else format_share(account.waited_ns / wall)
+    return (
+        f"guest {guest}, exits {exits} (KVM {kvm}, QEMU {qemu}), idle {idle}, stopped {stopped}\n"
+        f"not seen {unseen}; in any of these, waiting for a CPU: {waited}"
+    )
+
+
+def _not_timed(report: Report) -> list[str]:
+    if not report.untimed:
+        return []
+    why = f", {report.no_block} for want of room; raise --max-vcpus" if report.no_block else ""
+    return [f"not timed: {report.untimed} exits, whose end was not seen{why}"]
 
 
 TABLE = Format("table", "a table for each domain", render_tables)

@@ -30,6 +30,17 @@ def is_running(pid: int, root: Path, *, tid: int | None = None) -> bool:
     return is_there(_task(pid, tid or pid, root))
 
 
+def waited_ns(pid: int, tid: int, root: Path) -> int | None:
+    """For how long the thread could have run but had no CPU, in ns since it began; None where that is not known."""
+    try:
+        # Time on a CPU, time waited for one, and how often it got one (Documentation/scheduler/sched-stats.rst).
+        numbers = [int(word) for word in read_text(_task(pid, tid, root) / "schedstat").split()]
+    except (HostFileError, ValueError):
+        return None
+    # All are 0 where the kernel does not keep them.
+    return numbers[1] if len(numbers) == 3 and any(numbers) else None
+
+
 def start_time(pid: int, root: Path) -> int:
     """When the process started, in clock ticks since boot; 0 when there is none. With the pid it is an identity.
 

@@ -12,6 +12,9 @@ from .known import find_isa
 
 _EVENT = "events/kvm/kvm_exit/format"
 
+# tracefs: /sys/kernel/tracing since Linux 4.1; before, and where only debugfs is mounted, below it.
+_TRACEFS = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
+
 
 def host_isa(root: Path) -> Isa:
     """The ISA of the host below `root`, with all names that a report of it can show.
@@ -28,8 +31,7 @@ def host_isa(root: Path) -> Isa:
 
 def read_event_format(isa: Isa, root: Path) -> str:
     """The format of kvm:kvm_exit. Raises ExitStatError, which says what is missing: tracefs, KVM or rights."""
-    # /sys/kernel/tracing since Linux 4.1; before, and where only debugfs is mounted, below it.
-    directories = (root / "sys/kernel/tracing", root / "sys/kernel/debug/tracing")
+    directories = [root / directory for directory in _TRACEFS]
     for directory in directories:
         try:
             return read_text(directory / _EVENT)
@@ -40,3 +42,8 @@ def read_event_format(isa: Isa, root: Path) -> str:
             "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded", f"load it with 'modprobe {isa.module}'"
         )
     raise ExitStatError("tracefs is not mounted", "mount it with 'mount -t tracefs tracefs /sys/kernel/tracing'")
+
+
+def has_event(event: str, root: Path) -> bool:
+    """Whether KVM, which is loaded, has a tracepoint of that name."""
+    return any(is_there(root / directory / "events/kvm" / event / "format") for directory in _TRACEFS)

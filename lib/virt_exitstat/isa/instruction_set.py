@@ -31,14 +31,16 @@ class Isa:
     """One instruction set.
 
     `name` is the vendor's, and in lower case JSON's. `cpu_flag` tells it in /proc/cpuinfo, `module` is KVM's module for
-    it. `kernel_table` is the position of its table among those that the event's `print fmt` names reasons by;
-    `spellings` is {the kernel's name: ours} where the two differ.
+    it. `idle` are the raw reasons that mean that the guest has nothing to do. `kernel_table` is the position of its
+    table among those that the event's `print fmt` names reasons by; `spellings` is {the kernel's name: ours} where the
+    two differ.
     """
 
     name: str
     cpu_flag: str
     module: str
     reasons: ReasonTable
+    idle: frozenset[int]
     kernel_table: int
     spellings: Mapping[str, str] = field(repr=False, hash=False)
     place: ReasonPlace

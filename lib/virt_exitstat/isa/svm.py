@@ -155,6 +155,8 @@ SVM = Isa(
         ),
         names=MappingProxyType(_NAMES),
     ),
+    # HLT, IDLE_HLT.
+    idle=frozenset({0x78, 0xA6}),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
     kernel_table=1,
     spellings=MappingProxyType(_SPELLINGS),

@@ -102,6 +102,8 @@ VMX = Isa(
         ranges=(SlotRange(0, 95),),
         names=MappingProxyType(_NAMES),
     ),
+    # HLT.
+    idle=frozenset({12}),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
     kernel_table=0,
     spellings=MappingProxyType({}),

@@ -11,16 +11,16 @@ from ..counts.snapshot import CountSnapshot, Thread
 from ..isa.instruction_set import Isa
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlans
-from .prerequisites import check_privileges
-from .program import Program
+from .prerequisites import check_events, check_privileges
+from .program import TIMING, Program
 
 
 class ExitCounter:
     """Counts the exits of the threads that a filter lets through, per thread and reason.
 
     Creating one checks the host and compiles; nothing is attached yet. `plans` are the ways to attach, `max_vcpus` is
-    how many threads there is room for; with `debug`, what bcc says is shown and `note` is told what is tried. Raises
-    ExitStatError when the host lacks root's rights, bcc or kernel headers.
+    how many threads there is room for; `timed` exits have times as well; with `debug`, what bcc says is shown and
+    `note` is told what is tried. Raises ExitStatError when the host lacks root's rights, bcc or kernel headers.
     """
 
     def __init__(
@@ -29,13 +29,18 @@ class ExitCounter:
         plans: AttachPlans,
         *,
         max_vcpus: int,
+        timed: bool = False,
         root: Path = Path("/"),
         debug: bool = False,
         note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         check_privileges(root)
         self._isa = plans.isa
-        self._program = Program(thread_filter, plans, max_vcpus=max_vcpus, root=root, debug=debug, note=note)
+        if timed:
+            check_events(root, [event.decode() for event in TIMING])
+        self._program = Program(
+            thread_filter, plans, max_vcpus=max_vcpus, timed=timed, root=root, debug=debug, note=note
+        )
 
     def __enter__(self) -> ExitCounter:
         return self
@@ -54,12 +59,13 @@ class ExitCounter:
         """Stop counting; the counts stay readable. Does nothing unless attached."""
         self._program.detach()
 
-    def snapshot(self) -> CountSnapshot:
+    def snapshot(self, is_gone: Callable[[Thread], bool] = lambda _thread: False) -> CountSnapshot:
         """Read all counts since attach(); may be called while attached.
 
-        What it says of rows that were taken back is said once: the next snapshot has it no more.
+        An exit that has not ended has its time up to now, unless its thread is gone. What it says of rows that were
+        taken back is said once: the next snapshot has it no more.
         """
-        return self._program.rows.snapshot(self._program.recursion_misses())
+        return self._program.rows.snapshot(self._program.recursion_misses(), is_gone)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Give the rows of threads that are gone to new threads, when room gets scarce; their counts are kept."""
@@ -75,12 +81,11 @@ class ExitCounter:
 
     def map_bytes(self) -> int:
         """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
-        return self._program.rows.memory_bytes()
+        return self._program.maps.memory_bytes()
 
-    @property
-    def program_fd(self) -> int:
-        """The loaded program's file descriptor, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
-        return self._program.fd
+    def program_fd(self, event: str = "kvm_exit") -> int:
+        """The file descriptor of what is loaded for an event, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
+        return self._program.fd(event)
 
     @property
     def isa(self) -> Isa:

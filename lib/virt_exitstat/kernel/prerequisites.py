@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import resource
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ExitStatError
 from ..host.files import HostFileError, read_text
+from ..host.headers import explain_headers
 from ..host.processes import effective_capabilities
+from ..isa.host import has_event
 from ..text import escape
-from .headers import explain_headers
 
 _CAP_SYS_ADMIN = 21
 _CAPABILITIES = {"CAP_PERFMON": 38, "CAP_BPF": 39}
@@ -47,6 +49,15 @@ def check_privileges(root: Path) -> None:
         f"counting exits needs all of root's rights, and {names} {'is' if len(missing) == 1 else 'are'} taken away",
         f"give a container --privileged, or add {names}; a unit has a CapabilityBoundingSet=",
     )
+
+
+def check_events(root: Path, events: Iterable[str]) -> None:
+    """Raise ExitStatError when this kernel lacks one of KVM's events that times need."""
+    missing = [event for event in events if not has_event(event, root)]
+    if missing:
+        raise ExitStatError(
+            f"this kernel has no tracepoint kvm:{missing[0]}, and --time needs it", "leave --time out to count only"
+        )
 
 
 def explain_load(said: str, root: Path) -> ExitStatError:

@@ -14,12 +14,13 @@ from ..counts.origin import Attachment
 from ..errors import ExitStatError
 from ..host.files import fdinfo
 from ..host.foreign import importing
+from ..host.headers import HeadersError
 from ..host.limits import raise_memory_limit
 from ..host.packages import Need, install_hint
 from ..host.quiet_stderr import quiet_stderr
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlan, AttachPlans
-from .headers import HeadersError
+from .maps import DirectMaps, Maps
 from .prerequisites import explain_attach, explain_load
 from .rows import Rows
 from .source import find_program, program_macros
@@ -28,12 +29,19 @@ from .source import find_program, program_macros
 _EVENT = b"kvm_exit"
 _FUNCTION = b"count_exit"
 
+#: {event: function} of those that time needs. They are attached before kvm_exit, and always raw: counting begins with
+#: the last one, so that each exit that is counted can be timed.
+TIMING = {b"kvm_entry": b"enter_guest", b"kvm_userspace_exit": b"leave_kernel"}
+
+# A map's type and flag: BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE (include/uapi/linux/bpf.h).
+_ARRAY, _MMAPABLE = 2, 1 << 10
+
 # An instruction's first byte and the register in its second one.
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 
 class Program:
-    """bpf/exitstat.bpf.c for a filter and `max_vcpus` threads, loaded but not attached.
+    """bpf/exitstat.bpf.c for a filter and `max_vcpus` threads, loaded but not attached; `timed` exits have times.
 
     The plans are tried one after the other; `note` is told which is taken and why others are not. Raises ExitStatError
     when none is left.
@@ -45,16 +53,20 @@ class Program:
         plans: AttachPlans,
         *,
         max_vcpus: int,
+        timed: bool,
         root: Path,
         debug: bool,
         note: Callable[[str], None],
     ) -> None:
-        self._filter, self._plans, self._max_vcpus = thread_filter, plans, max_vcpus
+        self._filter, self._plans, self._max_vcpus, self._timed = thread_filter, plans, max_vcpus, timed
         self._root, self._debug, self._note = root, debug, note
         self._bcc = _import_bcc()
         self._left = list(plans.plans)
-        self._detach: Callable[[], None] | None = None
+        # What ends each attachment, the last one first.
+        self._attached = contextlib.ExitStack()
         self._bpf: Any = None
+        self._functions: dict[bytes, Any] = {}
+        self._maps: Maps | None = None
         self._rows: Rows | None = None
         self._load_cheapest()
 
@@ -65,9 +77,14 @@ class Program:
         return self._rows
 
     @property
-    def fd(self) -> int:
-        """The loaded program's file descriptor."""
-        return int(self._function.fd)
+    def maps(self) -> Maps:
+        """Those of the program that is loaded."""
+        assert self._maps, "nothing is loaded"
+        return self._maps
+
+    def fd(self, event: str = _EVENT.decode()) -> int:
+        """The file descriptor of the function that is for an event."""
+        return int(self._functions[event.encode()].fd)
 
     @property
     def attachment(self) -> Attachment:
@@ -76,7 +93,7 @@ class Program:
 
     def recursion_misses(self) -> int:
         """The number of times that the kernel skipped it because another program was running on that CPU."""
-        return fdinfo(self.fd, "recursion_misses")
+        return fdinfo(self.fd(), "recursion_misses")
 
     def attach(self) -> None:
         """Have it run at each exit, in the cheapest way that this kernel accepts."""
@@ -93,15 +110,16 @@ class Program:
 
     def detach(self) -> None:
         """Have it run no more; its maps stay. Does nothing unless attached."""
-        if self._detach:
-            self._detach()
-            self._detach = None
+        self._attached.close()
 
     def unload(self) -> None:
         """Let the program and its maps go."""
         if self._rows:
             self._rows.release()
             self._rows = None
+        if self._maps:
+            self._maps.release()
+            self._maps = None
         if self._bpf:
             self._bpf.cleanup()
             self._bpf = None
@@ -127,14 +145,21 @@ class Program:
     def _load(self, plan: AttachPlan) -> None:
         kind = self._bcc.BPF.RAW_TRACEPOINT if plan.attachment is Attachment.RAW else self._bcc.BPF.TRACEPOINT
         table = self._plans.isa.reasons
-        macros = program_macros(self._filter, table, plan, self._max_vcpus)
+        macros = program_macros(self._filter, table, plan, self._max_vcpus, timed=self._timed)
         with contextlib.ExitStack() as undo:
-            self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=macros)
+            # bcc's own list of CPUs; not all of them need be online.
+            cpus = max(importlib.import_module("bcc.utils").get_possible_cpus()) + 1
+            direct = DirectMaps(table.slots, self._max_vcpus, timed=self._timed, cpus=cpus, create=_create_array)
+            undo.callback(direct.close)
+            self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=[*macros, *direct.macros()])
             undo.callback(self.unload)
             if plan.cast:
                 mark_kernel_calls(self._compiled_code(), plan.cast.function)
-            self._function = self._bpf.load_func(_FUNCTION, kind)
-            self._rows = Rows(self._bpf, table, self._max_vcpus, self._filter)
+            self._functions = {_EVENT: self._bpf.load_func(_FUNCTION, kind)}
+            for event, function in TIMING.items() if self._timed else ():
+                self._functions[event] = self._bpf.load_func(function, self._bcc.BPF.RAW_TRACEPOINT)
+            self._maps = Maps(self._bpf, direct)
+            self._rows = Rows(self._maps, table, self._max_vcpus, self._filter, timed=self._timed)
             undo.pop_all()
 
     def _compiled_code(self) -> Any:
@@ -145,13 +170,20 @@ class Program:
 
     def _attach(self, plan: AttachPlan) -> None:
         bpf = self._bpf
-        with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(plan))):
-            if plan.attachment is Attachment.RAW:
-                bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
-                self._detach = lambda: bpf.detach_raw_tracepoint(tp=_EVENT)
-            else:
-                bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
-                self._detach = lambda: bpf.detach_tracepoint(tp=b"kvm:" + _EVENT)
+        with contextlib.ExitStack() as undo:
+            for event, function in TIMING.items() if self._timed else ():
+                what = f"raw tracepoint kvm:{event.decode()}"
+                with quiet_stderr(self._debug, lambda said, what=what: explain_attach(said, what)):  # type: ignore[misc]
+                    bpf.attach_raw_tracepoint(tp=event, fn_name=function)
+                undo.callback(bpf.detach_raw_tracepoint, tp=event)
+            with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(plan))):
+                if plan.attachment is Attachment.RAW:
+                    bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
+                    undo.callback(bpf.detach_raw_tracepoint, tp=_EVENT)
+                else:
+                    bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
+                    undo.callback(bpf.detach_tracepoint, tp=b"kvm:" + _EVENT)
+            self._attached = undo.pop_all()
 
 
 def mark_kernel_calls(code: Any, function: int) -> None:
@@ -164,6 +196,12 @@ def mark_kernel_calls(code: Any, function: int) -> None:
     for at in range(0, len(code), 8):
         if bytes(code[at : at + 8]) == call:
             code[at + 1] = _KERNEL_FUNCTION << 4
+
+
+def _create_array(name: str, size: int) -> int:
+    # Part of libbcc, but not among what its Python side declares.
+    lib = importlib.import_module("bcc.libbcc").lib
+    return int(lib.bcc_create_map(_ARRAY, name.encode(), 4, size, 1, _MMAPABLE))
 
 
 def _describe(plan: AttachPlan) -> str:

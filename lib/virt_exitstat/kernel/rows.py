@@ -3,57 +3,82 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import replace
 
-from ..counts.layout import LOST_CAUSES, MAPS, field_at, row_words, tally_fields, thread_of
-from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, Thread
+from ..counts.durations import NO_TIME, Durations
+from ..counts.layout import LOST_CAUSES, blocks_for, thread_of
+from ..counts.memory import RowMemory, Window
+from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, State, Thread
 from ..counts.tally import Tally, add_up_by_reason
 from ..errors import ExitStatError
-from ..host.files import fdinfo
 from ..isa.reasons import ReasonTable
 from ..targets.thread_filter import ThreadFilter
+from .maps import Maps
+
+#: Seconds between two looks at the times' counters, which come round.
+_LOOK_S = 600
 
 
 class Rows:
-    """The maps of a loaded bpf/exitstat.bpf.c, with room for `capacity` threads; `bpf` is bcc's BPF object.
+    """The maps of a loaded bpf/exitstat.bpf.c, with room for `capacity` threads.
 
     bpf/exitstat.bpf.c says of each map who writes and who reads it.
     """
 
-    def __init__(self, bpf: Any, table: ReasonTable, capacity: int, thread_filter: ThreadFilter) -> None:
-        self._bpf, self._capacity = bpf, capacity
+    def __init__(
+        self, maps: Maps, table: ReasonTable, capacity: int, thread_filter: ThreadFilter, *, timed: bool
+    ) -> None:
+        self._maps, self._capacity, self._timed = maps, capacity, timed
         self._filter = ThreadFilter()
         # Of rows taken back since the last snapshot.
         self._gone: dict[AnyThread, Mapping[int, Tally]] = {}
         self._clear_again = False
         for row in range(capacity):
-            bpf[b"free_rows"].push(ctypes.c_uint32(row))
+            maps["free_rows"].push(ctypes.c_uint32(row))
+        if timed:
+            self._free_blocks(range(1, blocks_for(capacity)))
         if thread_filter.changes:
             self._want(thread_filter.keys(), ())
         self._filter = thread_filter
-        self._rows = _RowMemory(bpf[b"rows"].map_fd, capacity, table)
+        self._rows = RowMemory(maps.memory("rows"), capacity, table, maps.memory("blocks") if timed else None)
+        # Only where exits are timed: what the last snapshot said and when, and what a thread did when it was left out.
+        self._told: Mapping[AnyThread, Mapping[int, Tally]] = {}
+        self._told_ns = self._looked_ns = 0
+        self._left_out: dict[AnyThread, Mapping[int, Tally]] = {}
 
     def release(self) -> None:
         """Let the mapped memory go; nothing can be read any more."""
         self._rows.release()
 
-    def snapshot(self, recursion_misses: int) -> CountSnapshot:
+    def snapshot(
+        self, recursion_misses: int, is_gone: Callable[[Thread], bool] = lambda _thread: False
+    ) -> CountSnapshot:
         """Read all counts. May be called while attached: each counter is one word that only its thread writes.
 
-        What it says of rows that were taken back is said once: the next snapshot has it no more.
+        What a thread that is gone did last has no time any more. What it says of rows that were taken back is said
+        once: the next snapshot has it no more.
         """
-        now = time.monotonic()
+        # First of all: an exit that ends meanwhile is told later, rather than longer.
+        clock_ns = time.monotonic_ns()
         counts: dict[AnyThread, Mapping[int, Tally]] = {}
+        unslotted: dict[AnyThread, dict[int, Tally]] = {}
+        for key, count in self._maps["unslotted"].items():
+            unslotted.setdefault(thread_of(key.identity), {})[key.reason] = Tally(count.value)
         for identity, row in self._rows.taken():
-            _add(counts, thread_of(identity), self._rows.read(row))
-        for key, count in self._bpf[b"unslotted"].items():
-            _add(counts, thread_of(key.identity), {key.reason: Tally(exits=count.value)})
+            thread = thread_of(identity)
+            if self._timed:
+                _add(counts, thread, self._read_timed(row, thread, unslotted.pop(thread, {}), clock_ns, is_gone))
+            else:
+                _add(counts, thread, self._rows.read(row))
+        for other, tallies in unslotted.items():
+            _add(counts, other, tallies)
+        self._told, self._told_ns, self._looked_ns = counts, clock_ns, clock_ns
         gone, self._gone = self._gone, {}
-        lost = {cause: self._bpf[b"lost"].sum(key).value for key, cause in enumerate(LOST_CAUSES)}
-        return CountSnapshot(now, counts, Lost(**lost, recursion=recursion_misses), gone)
+        lost = {cause: self._lost(key) for key, cause in enumerate(LOST_CAUSES)}
+        no_block = self._lost(len(LOST_CAUSES)) if self._timed else 0
+        return CountSnapshot(clock_ns / 1e9, counts, Lost(**lost, recursion=recursion_misses), gone, no_block)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -63,7 +88,10 @@ class Rows:
         """
         if self._clear_again:
             self._clear_again = False
-            self._clear_cache()
+            self._maps.clear_cache()
+        if self._timed and time.monotonic_ns() - self._looked_ns > _LOOK_S * 10**9:
+            self._looked_ns = time.monotonic_ns()
+            self._rows.look()
         taken = self._rows.taken()
         if len(taken) * 2 >= self._capacity:
             self._take_back([(identity, row) for identity, row in taken if is_gone(thread_of(identity))])
@@ -71,7 +99,7 @@ class Rows:
     def end(self, tgid: int, started: int) -> None:
         """Keep the counts of a process that has ended as those of EndedThreads, and give its rows to new threads."""
         self._take_back([(identity, row) for identity, row in self._rows.taken() if thread_of(identity).tgid == tgid])
-        unslotted = self._bpf[b"unslotted"]
+        unslotted = self._maps["unslotted"]
         for key, count in unslotted.items():
             if thread_of(key.identity).tgid == tgid:
                 _add(self._gone, thread_of(key.identity), {key.reason: Tally(exits=count.value)})
@@ -89,16 +117,13 @@ class Rows:
         self._filter = thread_filter
         if before != after:
             self._want(after - before, before - after)
-            self._clear_cache()
+            self._maps.clear_cache()
             self._clear_again = True
-
-    def memory_bytes(self) -> int:
-        """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
-        names = [name for name in MAPS if name != "wanted" or self._filter.changes]
-        return sum(fdinfo(self._bpf[name.encode()].map_fd, "memlock") for name in names)
+            if self._timed:
+                self._leave_out(before - after)
 
     def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
-        wanted = self._bpf[b"wanted"]
+        wanted = self._maps["wanted"]
         for key in fewer:
             del wanted[ctypes.c_uint64(key)]
         try:
@@ -114,60 +139,88 @@ class Rows:
         # Keep the counts of (identity, row) of threads that are gone.
         if not gone:
             return
-        row_of = self._bpf[b"row_of"]
+        row_of = self._maps["row_of"]
         # Its keys are ids of the first pid namespace, which those in the rows need not be.
         key_of = {row.value: key for key, row in row_of.items()}
         for _, row in gone:
             del row_of[key_of[row]]
-        self._clear_cache()
+        self._maps.clear_cache()
         for identity, row in gone:
-            _add(self._gone, thread_of(identity), self._rows.read(row))
-            self._rows.clear(row)
-            self._bpf[b"free_rows"].push(ctypes.c_uint32(row))
+            thread = thread_of(identity)
+            if self._timed:
+                _add(self._gone, thread, self._read_timed(row, thread, {}, 0, lambda _thread: True))
+            else:
+                _add(self._gone, thread, self._rows.read(row))
+            self._left_out.pop(thread, None)
+            self._free_blocks(self._rows.clear(row))
+            self._maps["free_rows"].push(ctypes.c_uint32(row))
 
-    def _clear_cache(self) -> None:
-        cache = self._bpf[b"cache"]
-        cache[ctypes.c_uint32(0)] = cache.Leaf()
+    def _free_blocks(self, blocks: Iterable[int]) -> None:
+        for block in blocks:
+            self._maps["free_blocks"].push(ctypes.c_uint32(block))
 
+    def _lost(self, cause: int) -> int:
+        return int(self._maps["lost"].sum(cause).value)
 
-class _RowMemory:
-    """The map `rows` of bpf/exitstat.bpf.c: `capacity` rows, as layout.ROW_FIELDS says.
-
-    May be read while the program runs: each counter is one word that only its thread writes.
-    """
-
-    def __init__(self, map_fd: int, capacity: int, table: ReasonTable) -> None:
-        self._row_words = row_words(table.slots)
-        self._reasons = [table.reason_of(slot) for slot in range(table.slots)]
-        self._identity_at = field_at("identity", table.slots)
-        self._tally_at = {name: field_at(name, table.slots) for name in tally_fields()}
-        self._used = capacity * self._row_words
-        size = -(-8 * self._used // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._words = memoryview(mmap.mmap(map_fd, size, mmap.MAP_SHARED)).cast("Q")
-
-    def release(self) -> None:
-        """Let the memory go; nothing can be read any more."""
-        self._words.release()
-
-    def taken(self) -> list[tuple[int, int]]:
-        """(identity, row) of each row that belongs to a thread."""
-        identities = self._words[self._identity_at : self._used : self._row_words].tolist()
-        return [(identity, row) for row, identity in enumerate(identities) if identity]
-
-    def read(self, row: int) -> dict[int, Tally]:
-        """{raw reason: tally} of a row."""
-        start = row * self._row_words
-        slots = len(self._reasons)
-        fields = {name: self._words[start + at : start + at + slots].tolist() for name, at in self._tally_at.items()}
-        counted = {slot for numbers in fields.values() for slot, number in enumerate(numbers) if number}
+    def _read_timed(
+        self,
+        row: int,
+        thread: Thread,
+        unslotted: dict[int, Tally],
+        clock_ns: int,
+        is_gone: Callable[[Thread], bool],
+    ) -> dict[int, Tally]:
+        """{raw reason or State: tally} of a row, what is in flight included, and never less than was told before."""
+        tallies, of_unslotted, window = self._rows.read_timed(row, clock_ns)
+        key = window.key
+        # Times of exits without a slot are told together. Mostly there is one such reason, and then they are its own.
+        alone = next(iter(unslotted)) if len(unslotted) == 1 else State.UNSLOTTED
+        tallies.update({reason: replace(tally, time=NO_TIME) for reason, tally in unslotted.items()})
+        if of_unslotted:
+            tallies[alone] = Tally(tallies.get(alone, Tally()).exits, of_unslotted.time)
+        if key == State.UNSLOTTED:
+            key = alone
+        told = self._told.get(thread, {})
+        if key is not None and not self._has_ended(thread, window, clock_ns, is_gone):
+            tallies[key] = tallies.get(key, Tally()) + Tally(0, _in_flight(window))
+            if window.length_ns < 0:
+                tallies[State.AHEAD] = Tally(0, Durations(total_ns=-window.length_ns))
+        for reason, tally in self._left_out.get(thread, {}).items():
+            tallies[reason] = tallies.get(reason, Tally()) + tally
+        for reason, tally in told.items():
+            if reason != State.AHEAD and tally.time:
+                now = tallies.get(reason, Tally())
+                tallies[reason] = replace(now, time=(now.time or NO_TIME).not_before(tally.time))
         return {
-            self._reasons[slot]: Tally(**{name: numbers[slot] for name, numbers in fields.items()}) for slot in counted
+            reason: replace(tally, untimed=tally.exits - tally.time.finished - tally.time.in_flight)
+            if tally.time is not None and not isinstance(reason, State)
+            else tally
+            for reason, tally in tallies.items()
         }
 
-    def clear(self, row: int) -> None:
-        """Make it nobody's row, with zeros. It must not be in use."""
-        start = row * self._row_words
-        self._words[start : start + self._row_words] = memoryview(bytes(8 * self._row_words)).cast("Q")
+    def _has_ended(self, thread: Thread, window: Window, clock_ns: int, is_gone: Callable[[Thread], bool]) -> bool:
+        # What has lasted for longer than one snapshot may be the last thing that a thread did, which is looked up.
+        return clock_ns - window.length_ns < self._told_ns and is_gone(thread)
+
+    def _leave_out(self, dropped: Iterable[int]) -> None:
+        """Close what threads do that are no longer wanted: what they do unseen is not to be told later."""
+        clock_ns, keys = time.monotonic_ns(), frozenset(dropped)
+        for identity, row in self._rows.taken():
+            thread = thread_of(identity)
+            if keys & {thread.tgid << 32, thread.tgid << 32 | thread.tid} and not self._is_wanted(thread):
+                _, _, window = self._rows.read_timed(row, clock_ns)
+                self._rows.stop_timing(row)
+                if window.key is not None:
+                    time_of = replace(_in_flight(window), in_flight=0)
+                    before = self._left_out.get(thread, {})
+                    self._left_out[thread] = add_up_by_reason((before, {window.key: Tally(0, time_of)}))
+
+    def _is_wanted(self, thread: Thread) -> bool:
+        return not self._filter.keys().isdisjoint({thread.tgid << 32, thread.tgid << 32 | thread.tid})
+
+
+def _in_flight(window: Window) -> Durations:
+    return Durations(total_ns=max(window.length_ns, 0), qemu_ns=window.qemu_ns, in_flight=int(window.is_exit))
 
 
 def _add(counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, tallies: Mapping[int, Tally]) -> None:

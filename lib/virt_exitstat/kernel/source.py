@@ -24,7 +24,9 @@ def find_program() -> Path:
     raise ExitStatError("bpf/exitstat.bpf.c is missing", "install virt-exitstat again, completely")
 
 
-def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, capacity: int) -> list[str]:
+def program_macros(
+    thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, capacity: int, *, timed: bool = False
+) -> list[str]:
     """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
     namespace = thread_filter.namespace
     ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
@@ -32,8 +34,7 @@ def program_macros(thread_filter: ThreadFilter, table: ReasonTable, plan: Attach
         # bcc's own headers warn, in the thousands with older clangs.
         "-w",
         "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
-        f"-DTHREADS={capacity}",
-        *layout_macros(table.slots),
+        *layout_macros(table.slots, capacity, timed=timed),
         f"-DSLOT_RANGES={ranges}",
         f"-DREASON_MASK={table.mask:#x}",
         *(f"-D{one.name}={one.value}" for one in ReasonIn),

@@ -68,9 +68,9 @@ class Widths:
         return self.name + (self.vcpus and self.vcpus + GAP)
 
 
-def fit_columns(width: int) -> Widths:
-    """The columns that fit in `width`."""
-    numbers = {column.key: (column.narrow.width, column.narrow.rank) for column in columns_of("live")}
+def fit_columns(width: int, *, timed: bool = False) -> Widths:
+    """The columns that fit in `width`; where exits are timed, with those of their time."""
+    numbers = {column.key: (column.narrow.width, column.narrow.rank) for column in columns_of("live", timed=timed)}
     must = {key: narrowest for key, (narrowest, rank) in numbers.items() if not rank}
     left = width - sum(narrowest + GAP for narrowest in must.values())
     widths = {"name": min(max(left, 1), _NAME), **must}

@@ -30,8 +30,12 @@ class Key(NamedTuple):
 
 @dataclass
 class Series:
-    """The counts of one line: since the start, in the newest interval, and exits per second in the last ones."""
+    """The counts of one line: since the start, in the newest interval, and exits per second in the last ones.
 
+    An `is_idle` one is of a reason that is the guest's idle time.
+    """
+
+    is_idle: bool = False
     total: Tally = NOTHING
     newest: Tally = NOTHING
     seconds: float = 0.0
@@ -48,8 +52,8 @@ class Series:
     def row(self, whole: Series, *, since_start: bool = False) -> Row:
         """The newest interval as a row of the table whose sum is `whole`; or all intervals, which have no rate."""
         if since_start:
-            return Row("", self.total, whole=whole.total, seconds=0.0)
-        return Row("", self.newest, whole=whole.newest, seconds=self.seconds)
+            return Row("", self.total, whole=whole.total, seconds=0.0, is_idle=self.is_idle)
+        return Row("", self.newest, whole=whole.newest, seconds=self.seconds, is_idle=self.is_idle)
 
 
 @dataclass
@@ -76,9 +80,11 @@ class Track:
     def append(self, table: Table) -> None:
         """One more interval, for every reason that was ever seen."""
         self.total.append(table.total, table.seconds)
-        tallies = {row.reason_name: row.tally for row in table.rows}
-        for name in {**self.reasons, **tallies}:
-            self.reasons.setdefault(name, Series()).append(tallies.get(name, NOTHING), table.seconds)
+        rows = {row.reason_name: row for row in table.rows}
+        for name in {**self.reasons, **rows}:
+            row = rows.get(name)
+            series = self.reasons.setdefault(name, Series(is_idle=bool(row and row.is_idle)))
+            series.append(row.tally if row else NOTHING, table.seconds)
 
 
 def add_up_series(several: Iterable[Series]) -> Series:

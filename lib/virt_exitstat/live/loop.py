@@ -46,6 +46,7 @@ def run_live(
     reports: int | None = None,
     per_vcpu: bool = False,
     sort: Sort = Sort.COUNT,
+    timed: bool = False,
 ) -> None:
     """Show the source's reports until q, an ending signal, the schedule's end or that of the terminal.
 
@@ -60,6 +61,7 @@ def run_live(
         schedule.interval_s or math.inf,
         per_vcpu=per_vcpu,
         sort=sort,
+        timed=timed,
         encoding=sys.stdout.encoding,
         blocks=blocks,
     )

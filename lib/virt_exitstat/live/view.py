@@ -44,6 +44,7 @@ class LiveView:
         *,
         per_vcpu: bool = False,
         sort: Sort = Sort.COUNT,
+        timed: bool = False,
         encoding: str = "utf-8",
         blocks: bool = True,
     ) -> None:
@@ -51,6 +52,7 @@ class LiveView:
         self._interval_s = interval_s
         self._per_vcpu = per_vcpu
         self._sort = sort
+        self._timed = timed
         self._encoding = encoding
         self._blocks = blocks
         self._counted = self._shown = History()
@@ -95,7 +97,7 @@ class LiveView:
             self._counted.reset()
             self._shown.reset()
         elif press is Press.SORT:
-            order = list(Sort)
+            order = [sort for sort in Sort if self._timed or sort is not Sort.TIME]
             self._sort = order[(order.index(self._sort) + 1) % len(order)]
         elif press is Press.PER_VCPU:
             self._per_vcpu = not self._per_vcpu
@@ -113,7 +115,7 @@ class LiveView:
         """The lines, exactly `height` of them; cells beyond `width` are the painter's to cut."""
         if self.shows_help:
             return self._help(width, height)
-        widths = fit_columns(width)
+        widths = fit_columns(width, timed=self._timed)
         tracks = self._sorted()
         apart = 2 if height >= _ROOMY else 0
         room = max(height - 4 - apart, 2)
@@ -147,7 +149,14 @@ class LiveView:
 
     def _rank(self, series: Series) -> tuple[float, ...]:
         rate, exits = series.row(series).per_second, series.total.exits
-        return {Sort.RATE: (-rate, -exits), Sort.COUNT: (-exits,), Sort.NAME: ()}[self._sort]
+        ranks: dict[Sort, tuple[float, ...]] = {
+            Sort.RATE: (-rate, -exits),
+            Sort.COUNT: (-exits,),
+            # Idle time is no cost: it comes last.
+            Sort.TIME: (series.is_idle, -series.row(series).time.total_ns, -exits),
+            Sort.NAME: (),
+        }
+        return ranks[self._sort]
 
     def _find_selected(self, tracks: Sequence[Track]) -> int:
         """The selected one's row; else that of its domain, of a domain of that name (it was started again), or what
@@ -224,7 +233,7 @@ class LiveView:
         return [
             *(
                 self._heading(column.narrow.heading, column.sort, widths.numbers[column.key])
-                for column in columns_of("live")
+                for column in columns_of("live", timed=self._timed)
             ),
             self._heading("", None, widths.bar),
             self._heading(history if len(history) <= widths.history else "history", None, widths.history),
@@ -232,7 +241,7 @@ class LiveView:
 
     def _figures(self, series: Series, whole: Series, widths: Widths) -> list[Cell]:
         cells = []
-        for column in columns_of("live"):
+        for column in columns_of("live", timed=self._timed):
             row, width = series.row(whole, since_start=column.narrow.since_start), widths.numbers[column.key]
             cells.append(Cell(column.write(row, "live", width), width=width, right=True))
         share = series.row(whole).share

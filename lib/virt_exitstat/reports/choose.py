@@ -39,16 +39,22 @@ def choose(report: Report, choice: Choice) -> Report:
 
 
 def choose_rows(table: Table, choice: Choice) -> Table:
-    """The table with only the rows that are wanted."""
-    wanted = [
+    """The table with only the rows that are wanted. Idle ones of a timed table stand apart, and are not the N first."""
+    rows = table.rows
+    if choice.sort is Sort.TIME:
+        rows = tuple(sorted(rows, key=lambda row: -row.time.total_ns))
+    chosen = [
         row
-        for row in table.rows
+        for row in rows
         if row.tally.exits >= choice.min_count
         and (choice.reasons is None or row.reason in choice.reasons)
         and row.reason not in choice.without
-    ][: choice.top]
-    kept = {row.reason for row in wanted}
+    ]
+    apart = [row for row in chosen if row.is_idle and table.account]
+    wanted = [row for row in chosen if row not in apart][: choice.top]
+    kept = {row.reason for row in (*wanted, *apart)}
     rest = [row for row in table.shown if row is table.others or row.reason not in kept]
+    wanted = [row for row in chosen if row in wanted or row in apart]
     if choice.sort is Sort.NAME:
         wanted.sort(key=lambda row: row.reason_name)
     return replace(table, rows=tuple(wanted), others=table.add_up(rest, OTHERS) if rest else None)

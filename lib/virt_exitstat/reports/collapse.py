@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Optional
 
+from ..counts.durations import NO_TIME
 from ..counts.origin import Provenance
-from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Thread
-from ..counts.tally import Tally, add_up, add_up_by_reason
+from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, State, Thread
+from ..counts.tally import NOTHING, Tally, add_up_by_reason
 from ..targets.target import Target, Targets
-from .report import Report, Row, Table, TargetReport, VCpuReport
+from .account import Account, account_for
+from .report import Report, Row, Table, TargetReport, VCpuReport, add_up_busy
 
 #: (pid, when it started): None while the process runs, as its threads then are known by their ids alone.
 _Process = tuple[int, Optional[int]]
@@ -24,16 +27,18 @@ def make_report(
     *,
     time: datetime,
     provenance: Provenance,
+    waited_ns: Mapping[Thread, int] | None = None,
 ) -> Report:
     """Join what was to be counted with what was counted.
 
     `targets` carry the vCPUs known at the end of the run as well as at its start. `delta.time_s` is the run's length in
     seconds. `ended` are the processes (Target.process) that are gone, whose threads are EndedThreads in `delta`. A
-    target whose threads took no exits is there with a total of 0.
+    target whose threads took no exits is there with a total of 0. `waited_ns` is None unless exits are timed, else for
+    how long threads waited for a CPU; those that are missing are not known.
     """
     gone = frozenset(ended)
     counted = _by_process(delta.counts)
-    tables = _TableMaker(delta.time_s, reason_name)
+    tables = _TableMaker(delta.time_s, reason_name, provenance.isa.idle, waited_ns)
     reports = []
     for target in targets.targets:
         has_ended = target.process in gone
@@ -45,7 +50,15 @@ def make_report(
             if started is None and pid not in listed:
                 reports.append(_report_target(Target(pid=pid, vcpus=()), threads, tables, ended=False))
     reports.sort(key=lambda report: (-report.table.total.exits, report.target.label))
-    return Report(tuple(reports), delta.time_s, delta.lost, time, provenance)
+    return Report(
+        tuple(reports),
+        delta.time_s,
+        delta.lost,
+        time,
+        provenance,
+        timed=waited_ns is not None,
+        no_block=delta.no_block,
+    )
 
 
 def sum_targets(report: Report) -> Table:
@@ -53,25 +66,50 @@ def sum_targets(report: Report) -> Table:
     rows = [row for shown in report.targets for row in shown.table.rows]
     names = {row.reason: row.reason_name for row in rows if row.reason is not None}
     tallies = add_up_by_reason({row.reason: row.tally} for row in rows if row.reason is not None)
-    return _TableMaker(report.seconds, names.__getitem__).make(tallies)
+    table = _TableMaker(report.seconds, names.__getitem__, report.provenance.isa.idle).make(tallies)
+    if not report.timed:
+        return table
+    tables = [shown.table for shown in report.targets]
+    return replace(
+        table,
+        account=sum([one.account for one in tables if one.account], Account()),
+        stopped=sum([one.stopped for one in tables], NO_TIME),
+    )
 
 
 class _TableMaker:
     """Makes tables of what was counted in `seconds`."""
 
-    def __init__(self, seconds: float, reason_name: Callable[[int], str]) -> None:
-        self._seconds, self._reason_name = seconds, reason_name
+    def __init__(
+        self,
+        seconds: float,
+        reason_name: Callable[[int], str],
+        idle: frozenset[int],
+        waited_ns: Mapping[Thread, int] | None = None,
+    ) -> None:
+        self._seconds, self._reason_name, self._idle, self._waited_ns = seconds, reason_name, idle, waited_ns
 
     def make(self, tallies: Mapping[int, Tally]) -> Table:
-        """A table of {raw reason: tally}."""
-        total = add_up(tallies.values())
+        """A table of {raw reason or State: tally}."""
+        of_reasons = {reason: tally for reason, tally in tallies.items() if tally and not isinstance(reason, State)}
+        total = add_up_busy([(tally, reason in self._idle) for reason, tally in of_reasons.items()])
         rows = [
-            Row(self._reason_name(reason), tally, whole=total, seconds=self._seconds, reason=reason)
-            for reason, tally in tallies.items()
-            if tally
+            Row(self._reason_name(reason), tally, total, self._seconds, reason, is_idle=reason in self._idle)
+            for reason, tally in of_reasons.items()
         ]
         rows.sort(key=lambda row: (-row.tally.exits, row.reason_name))
-        return Table(tuple(rows), total, self._seconds)
+        return Table(tuple(rows), total, self._seconds, stopped=tallies.get(State.STOPPED, NOTHING).time or NO_TIME)
+
+    @property
+    def timed(self) -> bool:
+        """Whether exits are timed."""
+        return self._waited_ns is not None
+
+    def account(self, thread: Thread, tallies: Mapping[int, Tally]) -> Account | None:
+        """Where a thread's time went; None unless exits are timed."""
+        if self._waited_ns is None:
+            return None
+        return account_for(tallies, self._seconds, self._idle, self._waited_ns.get(thread))
 
 
 def _by_process(
@@ -104,15 +142,20 @@ def _report_target(
             of_vcpu[number].append(tallies)
 
     table = tables.make(add_up_by_reason(counted.values()))
-    per_vcpu = [
+    per_vcpu = []
+    of_all: list[tuple[int | None, Thread, list[Mapping[int, Tally]]]] = [
+        *((number, Thread(target.pid, tid_of[number]), parts) for number, parts in of_vcpu.items()),
+        *((None, thread, [tallies]) for thread, tallies in unnamed.items()),
+    ]
+    for number, thread, parts in of_all:
+        tallies = add_up_by_reason(parts)
         # When one thread took all exits, its table is the target's.
-        VCpuReport(
-            number,
-            Thread(target.pid, tid_of[number]),
-            table if len(counted) == len(parts) == 1 else tables.make(add_up_by_reason(parts)),
-        )
-        for number, parts in of_vcpu.items()
-    ] + [VCpuReport(None, thread, tables.make(tallies)) for thread, tallies in unnamed.items()]
+        of_one = table if len(counted) == len(parts) == 1 and parts[0] else tables.make(tallies)
+        account = tables.account(thread, tallies)
+        per_vcpu.append(VCpuReport(number, thread, replace(of_one, account=account) if account else of_one))
+    accounts = [one.table.account for one in per_vcpu if one.table.account]
+    if tables.timed:
+        table = replace(table, account=sum(accounts, Account()))
     per_vcpu.sort(key=lambda one: (-one.table.total.exits, one.vcpu is None, one.vcpu or 0, one.thread))
     return TargetReport(
         target=target,

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from ..counts.durations import NO_TIME, Durations
 from ..counts.origin import Provenance
 from ..counts.snapshot import Lost, Thread
 from ..counts.tally import Tally, add_up
 from ..targets.target import Target
+from .account import Account
 
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
 OTHERS = "(others)"
+
+#: The name of the row for vCPUs that QEMU held.
+STOPPED = "(stopped)"
 
 
 class Row(NamedTuple):
     """One reason's line in a table whose total is `whole`, counted in `seconds`.
 
-    `reason` is the raw reason; None for a sum of several.
+    `reason` is the raw reason; None for a sum of several. An `is_idle` one is the guest's idle time: no sum has it.
     """
 
     reason_name: str
@@ -27,6 +32,25 @@ class Row(NamedTuple):
     whole: Tally
     seconds: float
     reason: int | None = None
+    is_idle: bool = False
+
+    @property
+    def time(self) -> Durations:
+        """What the exits took; nothing where that was not measured."""
+        return self.tally.time or NO_TIME
+
+    @property
+    def time_share(self) -> float | None:
+        """The part of the time of the table's exits that these took, 0 .. 1; None for idle ones."""
+        if self.is_idle:
+            return None
+        whole = self.whole.time.total_ns if self.whole.time else 0
+        return self.time.total_ns / whole if whole else 0.0
+
+    @property
+    def qemu_share(self) -> float | None:
+        """The part of their time that they spent in QEMU, 0 .. 1; None without any time."""
+        return self.time.qemu_ns / self.time.total_ns if self.time.total_ns else None
 
     @property
     def per_second(self) -> float:
@@ -44,13 +68,16 @@ class Row(NamedTuple):
 class Table:
     """Rows sorted by exits, descending (then by name), and their sum.
 
-    `others` sums up rows that were taken out (choose_rows()); the total holds them.
+    `others` sums up rows that were taken out (choose_rows()); the total holds them. Where exits are timed, no sum has
+    the time of idle ones, and there are an `account` and the times of `stopped` vCPUs.
     """
 
     rows: tuple[Row, ...]
     total: Tally
     seconds: float
     others: Row | None = None
+    account: Account | None = None
+    stopped: Durations = NO_TIME
 
     @property
     def shown(self) -> tuple[Row, ...]:
@@ -62,9 +89,27 @@ class Table:
         """All rows as one."""
         return self.add_up(self.shown, "total")
 
+    @property
+    def stops(self) -> tuple[Row, ...]:
+        """How often and for how long QEMU held the vCPUs, as a row; none where it did not. These are no exits."""
+        times = self.stopped.finished + self.stopped.in_flight
+        row = Row(STOPPED, Tally(times, self.stopped), self.total, self.seconds, is_idle=True)
+        return (row,) if self.stopped else ()
+
+    @property
+    def untimed(self) -> int:
+        """The number of exits that were counted, but not timed."""
+        return sum(row.tally.untimed for row in self.shown)
+
     def add_up(self, rows: Iterable[Row], name: str) -> Row:
         """Some of the rows as one."""
-        return Row(name, add_up(row.tally for row in rows), whole=self.total, seconds=self.seconds)
+        tallies = [(row.tally, row.is_idle) for row in rows]
+        return Row(name, add_up_busy(tallies), whole=self.total, seconds=self.seconds)
+
+
+def add_up_busy(tallies: Iterable[tuple[Tally, bool]]) -> Tally:
+    """The sum of (tally, whether it is idle): the exits of all, the time of those that are not idle."""
+    return add_up(replace(tally, time=None) if is_idle else tally for tally, is_idle in tallies)
 
 
 @dataclass(frozen=True)
@@ -93,7 +138,8 @@ class Report:
     """All targets, by total, descending.
 
     `time` (UTC) is when the counts were read, `seconds` the measured time up to then; `lost` exits belong to no table.
-    `total` is all targets as one, where that is wanted (choose()).
+    `total` is all targets as one, where that is wanted (choose()). `timed`: exits were timed; `no_block` of them found
+    no room for that.
     """
 
     targets: tuple[TargetReport, ...]
@@ -102,6 +148,13 @@ class Report:
     time: datetime
     provenance: Provenance
     total: Table | None = None
+    timed: bool = False
+    no_block: int = 0
+
+    @property
+    def untimed(self) -> int:
+        """The number of exits in the tables whose time is not known."""
+        return sum(shown.table.untimed for shown in self.targets)
 
     @property
     def label_of_total(self) -> str:

@@ -6,8 +6,9 @@ import enum
 
 
 class Sort(enum.Enum):
-    """Values of --sort. Within one report, exits and exits per second make the same order."""
+    """Values of --sort. Within one report, exits and exits per second make the same order. TIME needs exits timed."""
 
     COUNT = "count"
     RATE = "rate"
+    TIME = "time"
     NAME = "name"

@@ -12,7 +12,7 @@ from typing import Protocol
 from ..clock import Clock
 from ..counts.counter import Counter
 from ..counts.origin import Provenance
-from ..counts.snapshot import CountSnapshot
+from ..counts.snapshot import CountSnapshot, Thread
 from ..host import processes
 from ..host.processes import Watch
 from ..reports.collapse import make_report
@@ -34,14 +34,24 @@ class Session:
     """Counts `targets`, and what `source` says has come since, until the counter is detached.
 
     A target is counted and shown until its process is gone: the report of the interval in which it ended is its last.
-    `follows` says that the counter can be told of other threads.
+    `follows` says that the counter can be told of other threads, `timed` that it times exits.
     """
 
     def __init__(
-        self, counter: Counter, targets: Targets, source: TargetSource, *, clock: Clock, root: Path, follows: bool
+        self,
+        counter: Counter,
+        targets: Targets,
+        source: TargetSource,
+        *,
+        clock: Clock,
+        root: Path,
+        follows: bool,
+        timed: bool = False,
     ) -> None:
         self._counter, self._source, self._clock, self._root, self._follows = counter, source, clock, root, follows
-        self._targets = targets
+        self._targets, self._timed = targets, timed
+        # For how long each thread has waited for a CPU since it began to run, when the last report was made.
+        self._waited_ns: dict[Thread, int] = {}
         self._before = CountSnapshot(0.0, {})
         # By their process (Target.process): what is there now, what the next report shows, and who of these has ended.
         self._now: dict[tuple[int, int], Target] = {}
@@ -56,7 +66,8 @@ class Session:
     def start(self) -> None:
         """Attach; the first report counts from here on."""
         self._counter.attach()
-        self._before = self._counter.snapshot()
+        self._before = self._counter.snapshot(self._is_gone)
+        self._count_waited()
 
     def fileno(self) -> int:
         """Readable when refresh() is worth a call before the next report."""
@@ -79,7 +90,8 @@ class Session:
         A target has ended when its process was gone before the counts were read: nothing of it can be missing.
         """
         self._end_what_ended()
-        snapshot, time, ended = self._counter.snapshot(), self._clock.utc(), self._ended
+        snapshot, time, ended = self._counter.snapshot(self._is_gone), self._clock.utc(), self._ended
+        waited_ns = self._count_waited()
         delta, self._before = snapshot.since(self._before), snapshot
         if last:
             self._counter.detach()
@@ -100,6 +112,7 @@ class Session:
             ended,
             time=time,
             provenance=Provenance(os.uname().nodename, os.uname().release, self._counter.isa, self._counter.attachment),
+            waited_ns=waited_ns if self._timed else None,
         )
         for process in ended:
             self._shown.pop(process, None)
@@ -113,7 +126,24 @@ class Session:
     def keep_house(self) -> None:
         """Have the counter make room. To be called every few seconds while reports are further apart."""
         self._end_what_ended()
-        self._counter.free_rows(lambda thread: not processes.is_running(thread.tgid, self._root, tid=thread.tid))
+        self._counter.free_rows(self._is_gone)
+
+    def _is_gone(self, thread: Thread) -> bool:
+        return not processes.is_running(thread.tgid, self._root, tid=thread.tid)
+
+    def _count_waited(self) -> dict[Thread, int]:
+        """For how long each vCPU thread had no CPU to run on since the last time, in ns; left out where unknown."""
+        if not self._timed:
+            return {}
+        before = self._waited_ns
+        threads = {
+            Thread(target.pid, tid)
+            for target in self._shown.values()
+            for tid in (*(vcpu.tid for vcpu in target.vcpus), *(target.tids or ()))
+        }
+        found = {thread: processes.waited_ns(thread.tgid, thread.tid, self._root) for thread in threads}
+        self._waited_ns = {thread: ns for thread, ns in found.items() if ns is not None}
+        return {thread: ns - before[thread] for thread, ns in self._waited_ns.items() if thread in before}
 
     def _show(self, targets: Iterable[Target]) -> None:
         self._now = {target.process: target for target in targets}

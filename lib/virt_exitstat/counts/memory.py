@@ -1,0 +1,193 @@
+"""The kernel program's rows and blocks as memory that is read. Written by threads that run meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ..isa.reasons import ReasonTable
+from .durations import Durations
+from .layout import block_structure, row_structure, window_slots
+from .snapshot import State
+from .tally import Tally
+
+#: A vCPU that exits all the time may close a window while its row is read. Then it is read again, so often at most.
+_TRIES = 8
+
+#: The time in a row's `window` has 56 bits.
+_TIME_BITS = 56
+
+#: A histogram's counters have 32 bits. One that was in the upper half and is in the lower one has come round, if it is
+#: looked at often enough: half of it takes a million exits a second 35 minutes.
+_HALF = 1 << 31
+
+
+class Window(NamedTuple):
+    """What a thread did when its row was read: `key` is a raw reason, a State, or None for what is not told.
+
+    It lasts for `length_ns` up to the reading, `qemu_ns` of it in QEMU. A length below 0: it began after the reading.
+    """
+
+    key: int | None
+    length_ns: int
+    qemu_ns: int
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether it is one of those that are counted when they end: an exit or a stop."""
+        return self.key is not None and self.key not in (State.GUEST, State.AHEAD)
+
+
+class RowMemory:
+    """The maps `rows` and, with times, `blocks` of bpf/exitstat.bpf.c, as layout.py says.
+
+    `rows` and `blocks` are their bytes; `capacity` is the number of rows.
+    """
+
+    def __init__(self, rows: memoryview, capacity: int, table: ReasonTable, blocks: memoryview | None = None) -> None:
+        slots = table.slots
+        self._structure = row_structure(slots, timed=blocks is not None)
+        self._slots, self._capacity = slots, capacity
+        self._keys: list[int] = [table.reason_of(slot) for slot in range(slots)]
+        self._others = window_slots(slots)
+        self._words = rows.cast("Q")
+        self._halves = rows.cast("H")
+        self._blocks = _BlockMemory(blocks) if blocks is not None else None
+        self._views = [rows, blocks]
+
+    def release(self) -> None:
+        """Let the memory go; nothing can be read any more."""
+        self._words.release()
+        self._halves.release()
+        if self._blocks:
+            self._blocks.release()
+        for view in self._views:
+            if view is not None:
+                view.release()
+
+    def taken(self) -> list[tuple[int, int]]:
+        """(identity, row) of each row that belongs to a thread."""
+        step = self._structure.size // 8
+        identities = self._words[self._structure.fields["identity"].at // 8 : self._capacity * step : step].tolist()
+        return [(identity, row) for row, identity in enumerate(identities) if identity]
+
+    def read(self, row: int) -> dict[int, Tally]:
+        """{raw reason: tally} of a row, whose exits are not timed."""
+        return {self._keys[slot]: Tally(exits) for slot, exits in enumerate(self._numbers(row, "exits")) if exits}
+
+    def read_timed(self, row: int, clock_ns: int) -> tuple[dict[int, Tally], Tally | None, Window]:
+        """{raw reason or State: tally} of a row, the times of exits without a slot, and what is in flight.
+
+        Of the latter nothing is in the tallies. `clock_ns` was read before, so that no exit is told longer than it was.
+        """
+        assert self._blocks
+        for _ in range(_TRIES):
+            window = self._number(row, "window")
+            left = self._number(row, "left")
+            guest = self._number(row, "guest")
+            exits = self._numbers(row, "exits")
+            times = {slot: self._blocks.read(block) for slot, block in enumerate(self._numbers(row, "block")) if block}
+            if window == self._number(row, "window"):
+                break
+        window = self._number(row, "window")
+        tallies = {
+            key: Tally(exits[slot], times.get(slot, Durations()))
+            for slot, key in enumerate(self._keys)
+            if exits[slot] or slot in times
+        }
+        if self._others.stopped in times:
+            tallies[State.STOPPED] = Tally(0, times[self._others.stopped])
+        tallies[State.GUEST] = Tally(0, Durations(total_ns=guest))
+        unslotted = times.get(self._others.unslotted)
+        return tallies, Tally(0, unslotted) if unslotted else None, self._window(window, left, clock_ns)
+
+    def stop_timing(self, row: int) -> None:
+        """Forget what the row's thread does; the next event begins anew. No event may come meanwhile."""
+        self._set(row, "window", self._others.unknown)
+        self._set(row, "left", 0)
+
+    def clear(self, row: int) -> list[int]:
+        """Make it nobody's row, with zeros; the blocks that it had, cleared as well. It must not be in use."""
+        blocks = [block for block in self._numbers(row, "block") if block] if self._blocks else []
+        step = self._structure.size // 8
+        self._words[row * step : (row + 1) * step] = memoryview(bytes(self._structure.size)).cast("Q")
+        for block in blocks:
+            assert self._blocks
+            self._blocks.clear(block)
+        return blocks
+
+    def look(self) -> None:
+        """Look at all times, so that counters that come round are noticed."""
+        if self._blocks:
+            for _, row in self.taken():
+                for block in self._numbers(row, "block"):
+                    if block:
+                        self._blocks.read(block)
+
+    def _window(self, window: int, left: int, clock_ns: int) -> Window:
+        slot = window & 0xFF
+        length_ns = ((clock_ns << 8) - (window - slot) & (1 << 64) - 1) >> 8
+        if length_ns >> _TIME_BITS - 1:
+            length_ns -= 1 << _TIME_BITS
+        keys: Mapping[int, int] = {
+            self._others.unslotted: State.UNSLOTTED,
+            self._others.stopped: State.STOPPED,
+            self._others.guest: State.GUEST,
+        }
+        # The program gives out a row before it fills it.
+        key = (self._keys[slot] if slot < self._slots else keys.get(slot)) if window else None
+        return Window(key, length_ns, max(clock_ns - left, 0) if left else 0)
+
+    def _number(self, row: int, field: str) -> int:
+        return self._words[(row * self._structure.size + self._structure.fields[field].at) // 8]
+
+    def _set(self, row: int, field: str, number: int) -> None:
+        self._words[(row * self._structure.size + self._structure.fields[field].at) // 8] = number
+
+    def _numbers(self, row: int, field: str) -> list[int]:
+        place = self._structure.fields[field]
+        words = self._words if place.width == 8 else self._halves
+        at = (row * self._structure.size + place.at) // place.width
+        return words[at : at + place.numbers].tolist()
+
+
+class _BlockMemory:
+    """The map `blocks`: `max`, `total` and `qemu` of a block only grow, as do its counters until they come round."""
+
+    def __init__(self, blocks: memoryview) -> None:
+        self._structure = block_structure()
+        self._words, self._counters = blocks.cast("Q"), blocks.cast("I")
+        # (block, bucket) of counters in their upper half, and what those that came round had before.
+        self._high: set[tuple[int, int]] = set()
+        self._before: dict[tuple[int, int], int] = {}
+
+    def release(self) -> None:
+        self._words.release()
+        self._counters.release()
+
+    def read(self, block: int) -> Durations:
+        fields, at = self._structure.fields, block * self._structure.size
+        total, longest, qemu = (self._words[(at + fields[name].at) // 8] for name in ("total", "max", "qemu"))
+        first = (at + fields["bucket"].at) // 4
+        counters = self._counters[first : first + fields["bucket"].numbers].tolist()
+        buckets = {bucket: exits for bucket, exits in enumerate(counters) if exits}
+        if self._high or self._before or max(counters) >= _HALF:
+            buckets = dict(self._carry(block, counters))
+        return Durations(total_ns=total, qemu_ns=qemu, finished_ns=total, max_ns=longest, buckets=buckets)
+
+    def clear(self, block: int) -> None:
+        at, size = block * self._structure.size // 8, self._structure.size
+        self._words[at : at + size // 8] = memoryview(bytes(size)).cast("Q")
+        self._high = {place for place in self._high if place[0] != block}
+        self._before = {place: exits for place, exits in self._before.items() if place[0] != block}
+
+    def _carry(self, block: int, counters: list[int]) -> Iterator[tuple[int, int]]:
+        for bucket, exits in enumerate(counters):
+            place = (block, bucket)
+            if exits >= _HALF:
+                self._high.add(place)
+            elif place in self._high:
+                self._high.discard(place)
+                self._before[place] = self._before.get(place, 0) + 2 * _HALF
+            if exits or place in self._before:
+                yield bucket, exits + self._before.get(place, 0)
