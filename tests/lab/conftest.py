@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from fire import ARGUMENT, EVERYTHING, compile_fire
+from fire import fire as run_fire
 from kvm_host import Witness, virsh
+from virt_exitstat.isa.svm import SVM
+from virt_exitstat.kernel.attach_plan import AttachPlans
+from virt_exitstat.kernel.exit_counter import ExitCounter
 
 
 def pytest_collection_modifyitems(items):
@@ -46,3 +51,34 @@ def cpuid_domain():
     yield Witness("cpuid")
     if "shut off" not in virsh("domstate", "cpuid"):
         virsh("destroy", "cpuid")
+
+
+@pytest.fixture(scope="session")
+def fire(tmp_path_factory):
+    """Run fire.c on a counter's programs; returns the tgid and the tids that ran."""
+    binary = compile_fire(tmp_path_factory.mktemp("fire"))
+    return lambda counter, threads, events, *kinds, cpus=0: run_fire(
+        binary, [counter.program_fd(event) for event in counter.events], threads, events, cpus, *kinds
+    )
+
+
+@pytest.fixture()
+def counter():
+    """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
+    made = []
+
+    def make(isa=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT, *, timed=False):
+        plans = AttachPlans(isa, (plan,), "")
+        made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus, timed=timed))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["addressed directly", "looked up"])
+def reached(request, monkeypatch):
+    """How the program reaches its rows: directly, or as on kernels that refuse so large a value."""
+    if request.param == "looked up":
+        monkeypatch.setattr("virt_exitstat.kernel.maps.FARTHEST", 0)

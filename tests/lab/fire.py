@@ -1,7 +1,17 @@
 """fire.c, compiled and run: events for a loaded program without KVM. For the lab's tests and the bench."""
 
+import ctypes
+import struct
 import subprocess
 from pathlib import Path
+
+from virt_exitstat.kernel.attach_plan import AttachPlan, ReasonIn
+from virt_exitstat.targets.thread_filter import ThreadFilter
+
+EVERYTHING = ThreadFilter(everything=True)
+
+#: The program takes the reason from its first argument.
+ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 
 
 def compile_fire(directory):
@@ -11,10 +21,23 @@ def compile_fire(directory):
     return binary
 
 
-def fire(binary, program_fd, threads, events, cpus, *reasons):
-    """Run the program from threads (fire.c says what the numbers mean); the tgid and the tids that ran it."""
-    command = [str(word) for word in (binary, program_fd, threads, events, cpus, *reasons)]
-    with subprocess.Popen(command, pass_fds=[program_fd], stdout=subprocess.PIPE, text=True) as process:
+def fire(binary, program_fds, threads, events, cpus, *kinds):
+    """Run the program from threads (fire.c says what the words mean); the tgid and the tids that ran it.
+
+    `program_fds` is that of kvm_exit's program, or those of all three.
+    """
+    fds = [program_fds] if isinstance(program_fds, int) else program_fds
+    command = [str(word) for word in (binary, ",".join(map(str, fds)), threads, events, cpus, *kinds)]
+    with subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True) as process:
         tids = [int(line) for line in process.stdout]
     assert process.returncode == 0 and len(tids) == threads
     return process.pid, tids
+
+
+def run_here(counter, *arguments, event="kvm_exit"):
+    """One event of this very thread."""
+    args = (ctypes.c_uint64 * 3)(*arguments, *(0, 0, 1)[len(arguments) :])
+    # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
+    attr = struct.pack("=I36xI4xQ72x", counter.program_fd(event), ctypes.sizeof(args), ctypes.addressof(args))
+    bpf, prog_test_run = 321, 10
+    assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0

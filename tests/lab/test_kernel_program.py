@@ -1,15 +1,12 @@
 """The kernel program by itself: real program, real maps, threads of ours in place of vCPU threads."""
 
-import ctypes
 import os
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fire import compile_fire
-from fire import fire as run_fire
+from fire import ARGUMENT, EVERYTHING, run_here
 from kvm_host import programs_loaded
 from made_up_reports import exits_of, snapshot
 from virt_exitstat.counts.origin import Attachment
@@ -17,39 +14,14 @@ from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.kernel.attach_plan import AttachPlan, AttachPlans, ReasonIn, plan_attachment
+from virt_exitstat.kernel.attach_plan import AttachPlan, ReasonIn, plan_attachment
 from virt_exitstat.kernel.exit_counter import ExitCounter
 from virt_exitstat.targets.thread_filter import ThreadFilter
 
-EVERYTHING = ThreadFilter(everything=True)
 BEFORE = snapshot(0, {})
-ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 
 
-@pytest.fixture(scope="session")
-def fire(tmp_path_factory):
-    """Run fire.c on a counter's program; returns the tgid and the tids that ran."""
-    binary = compile_fire(tmp_path_factory.mktemp("fire"))
-    return lambda counter, threads, events, *reasons, cpus=0: run_fire(
-        binary, counter.program_fd(), threads, events, cpus, *reasons
-    )
-
-
-@pytest.fixture()
-def counter():
-    """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
-    made = []
-
-    def make(isa=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT):
-        plans = AttachPlans(isa, (plan,), "")
-        made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.__exit__(None, None, None)
-
-
+@pytest.mark.usefixtures("reached")
 def test_a_million_events_of_8_threads_on_2_cpus_are_all_counted(counter, fire):
     one = counter()
     pid, tids = fire(one, 8, 125_000, 0x72, 0x78, 0x7B, 0x7C, 0x60)
@@ -173,15 +145,6 @@ def counted(counter):
     return exits_of(counter.snapshot().since(BEFORE))
 
 
-def run_here(counter, reason):
-    """One event of this very thread."""
-    args = (ctypes.c_uint64 * 3)(reason, 0, 1)
-    # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
-    attr = struct.pack("=I36xI4xQ72x", counter.program_fd(), ctypes.sizeof(args), ctypes.addressof(args))
-    bpf, prog_test_run = 321, 10
-    assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0
-
-
 def test_a_filtered_process_is_not_counted_and_another_is(counter, fire):
     one = counter(thread_filter=ThreadFilter(tgids=frozenset({os.getpid()})))
     fire(one, 2, 1_000, 0x72, cpus=1)
@@ -276,10 +239,10 @@ def test_the_cache_is_cleared_once_more_at_the_next_housekeeping(counter):
     """For a miss that was under way while the filter changed: what it cached is put there by hand."""
     one = counter(thread_filter=ThreadFilter(tgids=frozenset({1}), changes=True))
     run_here(one, 0x72)
-    cache = one._program._bpf[b"cache"]
-    stale = cache[ctypes.c_uint32(0)]
+    cache = one._program.maps.memory("cache")
+    stale = bytes(cache)
     one.follow(ThreadFilter(tgids=frozenset({os.getpid()}), changes=True))
-    cache[ctypes.c_uint32(0)] = stale
+    cache[:] = stale
     run_here(one, 0x72)
     assert counted(one) == {}
     one.free_rows(lambda _: False)

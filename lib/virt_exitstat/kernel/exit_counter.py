@@ -83,6 +83,11 @@ class ExitCounter:
         """Kernel memory that the maps take, in bytes, as the kernel accounts for it."""
         return self._program.maps.memory_bytes()
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """KVM's events that something is loaded for, kvm_exit first."""
+        return self._program.events
+
     def program_fd(self, event: str = "kvm_exit") -> int:
         """The file descriptor of what is loaded for an event, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
         return self._program.fd(event)

@@ -13,7 +13,7 @@ from ..counts.layout import CACHE_LINE, MAPS, block_structure, blocks_for, row_s
 from ..host.files import fdinfo
 
 #: The verifier follows an offset up to this one (BPF_MAX_VAR_OFF in include/linux/bpf_verifier.h).
-_FARTHEST = 1 << 29
+FARTHEST = 1 << 29
 
 _MACROS = {"rows": "ROWS_FD", "cache": "CACHE_FD", "blocks": "BLOCKS_FD"}
 
@@ -32,7 +32,7 @@ class DirectMaps:
         if timed:
             self.sizes["blocks"] = blocks_for(rows) * block_structure().size
         for name, size in self.sizes.items():
-            fd = create(name, size) if size <= _FARTHEST else -1
+            fd = create(name, size) if size <= FARTHEST else -1
             if fd < 0:
                 self.close()
                 break

@@ -82,6 +82,11 @@ class Program:
         assert self._maps, "nothing is loaded"
         return self._maps
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that a function is loaded for, kvm_exit first."""
+        return tuple(event.decode() for event in self._functions)
+
     def fd(self, event: str = _EVENT.decode()) -> int:
         """The file descriptor of the function that is for an event."""
         return int(self._functions[event.encode()].fd)

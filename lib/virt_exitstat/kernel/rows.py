@@ -43,9 +43,10 @@ class Rows:
             self._want(thread_filter.keys(), ())
         self._filter = thread_filter
         self._rows = RowMemory(maps.memory("rows"), capacity, table, maps.memory("blocks") if timed else None)
-        # Only where exits are timed: what the last snapshot said and when, and what a thread did when it was left out.
+        # Only where exits are timed: what the last snapshot said, when all times were last looked at, and what threads
+        # did when they were left out.
         self._told: Mapping[AnyThread, Mapping[int, Tally]] = {}
-        self._told_ns = self._looked_ns = 0
+        self._looked_ns = 0
         self._left_out: dict[AnyThread, Mapping[int, Tally]] = {}
 
     def release(self) -> None:
@@ -74,7 +75,7 @@ class Rows:
                 _add(counts, thread, self._rows.read(row))
         for other, tallies in unslotted.items():
             _add(counts, other, tallies)
-        self._told, self._told_ns, self._looked_ns = counts, clock_ns, clock_ns
+        self._told, self._looked_ns = counts, clock_ns
         gone, self._gone = self._gone, {}
         lost = {cause: self._lost(key) for key, cause in enumerate(LOST_CAUSES)}
         no_block = self._lost(len(LOST_CAUSES)) if self._timed else 0
@@ -181,7 +182,7 @@ class Rows:
         if key == State.UNSLOTTED:
             key = alone
         told = self._told.get(thread, {})
-        if key is not None and not self._has_ended(thread, window, clock_ns, is_gone):
+        if key is not None and not is_gone(thread):
             tallies[key] = tallies.get(key, Tally()) + Tally(0, _in_flight(window))
             if window.length_ns < 0:
                 tallies[State.AHEAD] = Tally(0, Durations(total_ns=-window.length_ns))
@@ -197,10 +198,6 @@ class Rows:
             else tally
             for reason, tally in tallies.items()
         }
-
-    def _has_ended(self, thread: Thread, window: Window, clock_ns: int, is_gone: Callable[[Thread], bool]) -> bool:
-        # What has lasted for longer than one snapshot may be the last thing that a thread did, which is looked up.
-        return clock_ns - window.length_ns < self._told_ns and is_gone(thread)
 
     def _leave_out(self, dropped: Iterable[int]) -> None:
         """Close what threads do that are no longer wanted: what they do unseen is not to be told later."""
