@@ -32,7 +32,8 @@ def wait_until(true, what):
 
 def programs_loaded():
     """The kernel's list of loaded BPF programs that are ours."""
-    return re.findall(r"name count_exit", subprocess.run(["bpftool", "prog"], capture_output=True, text=True).stdout)
+    listed = subprocess.run(["bpftool", "prog"], capture_output=True, text=True).stdout
+    return re.findall(r"name (?:count_exit|enter_guest|leave_kernel)", listed)
 
 
 def refusal(*arguments, **options):

@@ -1,18 +1,23 @@
 """The kernel program with times: real program, real maps, threads of ours in place of vCPU threads, known events."""
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from fire import compile_fire, run_here
+from fire import EVERYTHING, compile_fire, run_here
+from kvm_host import CHECKOUT, programs_loaded, wait_until
 from made_up_reports import exits_of
 from virt_exitstat.counts.layout import blocks_for
 from virt_exitstat.counts.snapshot import EndedThread, Lost, State, Thread
+from virt_exitstat.errors import ExitStatError
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.kernel.attach_plan import plan_attachment
+from virt_exitstat.kernel.exit_counter import ExitCounter
 from virt_exitstat.targets.thread_filter import ThreadFilter
 
 EINTR = 4
@@ -300,3 +305,34 @@ def test_a_thread_that_is_not_wanted_is_neither_counted_nor_timed(timed, fire):
 def test_the_memory_of_times(timed):
     assert timed(SVM, max_vcpus=4096).map_bytes() < 36_000_000
     assert timed(SVM, max_vcpus=1024).map_bytes() < 10_000_000
+
+
+# -- attaching --
+
+
+def test_when_one_of_the_three_is_refused_nothing_stays_attached(monkeypatch):
+    """A program that reads a second argument may not attach to an event that has only one, as kvm:kvm_fpu has."""
+    refused = {b"kvm_entry": b"enter_guest", b"kvm_fpu": b"leave_kernel"}
+    monkeypatch.setattr("virt_exitstat.kernel.program.TIMING", refused)
+    plans = plan_attachment(Path("/"))
+    with ExitCounter(EVERYTHING, plans, max_vcpus=64, timed=True) as counter:
+        with pytest.raises(ExitStatError, match="could not attach to the raw tracepoint kvm:kvm_fpu: "):
+            counter.attach()
+        assert "kvm_entry" not in attached()
+    assert not programs_loaded()
+
+
+def test_ctrl_c_between_two_attachments_leaves_nothing():
+    for event in ("kvm_entry", "kvm_userspace_exit", "kvm_exit"):
+        tool = subprocess.Popen([CHECKOUT / "virt-exitstat", "--time"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(lambda event=event: event in attached(), f"{event} is attached")
+        tool.send_signal(signal.SIGINT)
+        out, _ = tool.communicate()
+        # A report of what was counted so far, as for Ctrl-C at any later time.
+        assert tool.returncode == 0 and b"guest01: " in out
+        assert not programs_loaded()
+
+
+def attached():
+    """What the kernel says of all raw tracepoints that have a program. bpftool stumbles over one that goes meanwhile."""
+    return subprocess.run(["bpftool", "-j", "link"], capture_output=True, text=True, check=False).stdout

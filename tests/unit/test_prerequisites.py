@@ -8,7 +8,7 @@ from refusals import refuses
 
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.host.files import AbsentFileError
-from virt_exitstat.kernel.prerequisites import check_privileges, explain_attach, explain_load
+from virt_exitstat.kernel.prerequisites import check_events, check_privileges, explain_attach, explain_load
 
 SYS_ADMIN, PERFMON, BPF = 1 << 21, 1 << 38, 1 << 39
 ALL = 0x1FFFFFFFFFF
@@ -161,3 +161,13 @@ def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(host, said):
     error = explain_load(f"{said}\nFailed to load BPF program b'count_exit': Invalid argument", host.root)
     assert str(error).startswith("this kernel cannot tell a program the ids of a pid")
     assert "--pid=host" in error.hint
+
+
+@pytest.mark.parametrize("missing", ["kvm_entry", "kvm_userspace_exit"])
+def test_a_kernel_without_an_event_that_times_need_is_named(host, missing):
+    for event in {"kvm_entry", "kvm_userspace_exit"} - {missing}:
+        host.add_file(f"sys/kernel/debug/tracing/events/kvm/{event}/format", "")
+    with refuses(ExitStatError, f"this kernel has no tracepoint kvm:{missing}, and --time needs it"):
+        check_events(host.root, ["kvm_entry", "kvm_userspace_exit"])
+    host.add_file(f"sys/kernel/tracing/events/kvm/{missing}/format", "")
+    check_events(host.root, ["kvm_entry", "kvm_userspace_exit"])
