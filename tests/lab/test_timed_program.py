@@ -334,5 +334,5 @@ def test_ctrl_c_between_two_attachments_leaves_nothing():
 
 
 def attached():
-    """What the kernel says of all raw tracepoints that have a program. bpftool stumbles over one that goes meanwhile."""
+    """What the kernel says of raw tracepoints that have a program. bpftool stumbles over one that goes meanwhile."""
     return subprocess.run(["bpftool", "-j", "link"], capture_output=True, text=True, check=False).stdout
