@@ -2,6 +2,7 @@
 
 from datetime import datetime, timezone
 
+from virt_exitstat.counts.durations import Durations, bucket_of
 from virt_exitstat.counts.origin import Attachment, Provenance
 from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
 from virt_exitstat.counts.tally import Tally
@@ -19,6 +20,19 @@ WHEN_AND_WHERE = {
 def tallies(exits):
     """{whatever: exits} as {whatever: tally}."""
     return {reason: Tally(exits=count) for reason, count in exits.items()}
+
+
+def lasted(length_ns, exits, *, qemu_ns=0, in_flight_ns=0):
+    """Durations of exits that took `length_ns` each, `qemu_ns` of it in QEMU; one more is in flight for that long."""
+    total = length_ns * exits
+    return Durations(
+        total_ns=total + in_flight_ns,
+        qemu_ns=qemu_ns * exits,
+        finished_ns=total,
+        max_ns=length_ns if exits else 0,
+        in_flight=int(in_flight_ns > 0),
+        buckets={bucket_of(length_ns): exits} if exits else {},
+    )
 
 
 def snapshot(time_s, exits, lost=Lost(), gone=None):  # noqa: B008  (a NamedTuple is immutable)

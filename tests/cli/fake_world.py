@@ -5,17 +5,20 @@ import functools
 import io
 import os
 import signal
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import libvirt
 
 from fake_host import FakeHost
-from made_up_reports import snapshot
+from made_up_reports import lasted, snapshot
 from virt_exitstat import cli, errors, world
 from virt_exitstat.clock import Clock
+from virt_exitstat.counts.durations import Durations
 from virt_exitstat.counts.origin import Attachment
-from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
+from virt_exitstat.counts.snapshot import EndedThread, Lost, State, Thread
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.isa.host import host_isa
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.targets.target import Domain
@@ -34,8 +37,8 @@ class SetCounter:
     Counts as the kernel does, by the filter, so that a wrong filter gives a wrong report.
     """
 
-    def __init__(self, world, thread_filter):
-        self._world, self._filter = world, thread_filter
+    def __init__(self, world, thread_filter, *, timed):
+        self._world, self._filter, self._timed = world, thread_filter, timed
         self._time_s = 5.0
         self.isa = VMX
         with contextlib.suppress(errors.ExitStatError):
@@ -69,7 +72,23 @@ class SetCounter:
             return snapshot(time_s, {})
         self._world.before_reading()
         wanted = {thread: counts for thread, counts in self._world.counts.items() if is_wanted(self._filter, thread)}
-        return snapshot(time_s, wanted, self._world.lost)
+        return self._with_times(snapshot(time_s, wanted, self._world.lost))
+
+    def _with_times(self, read):
+        """Each exit takes a microsecond for each unit of its number; every other one, three, half of that in QEMU.
+
+        Each vCPU was held by QEMU once, and is in the guest for the rest of ten seconds.
+        """
+        if not self._timed:
+            return read
+        counts = {}
+        for thread, tallies in read.counts.items():
+            timed = {reason: replace(tally, time=times_of(reason, tally.exits)) for reason, tally in tallies.items()}
+            busy_ns = sum(tally.time.total_ns for tally in timed.values()) + 10**6
+            timed[State.STOPPED] = Tally(0, lasted(10**6, 1))
+            timed[State.GUEST] = Tally(0, Durations(total_ns=10**10 - busy_ns))
+            counts[thread] = timed
+        return replace(read, counts=counts)
 
     def follow(self, thread_filter):
         assert self._filter.changes, "told of other threads, though its first filter did not say that it changes"
@@ -87,8 +106,8 @@ class TimedCounter(SetCounter):
     What a thread took before the filter let it through is not counted, as in the kernel.
     """
 
-    def __init__(self, world, thread_filter):
-        super().__init__(world, thread_filter)
+    def __init__(self, world, thread_filter, *, timed):
+        super().__init__(world, thread_filter, timed=timed)
         self._clock, self._time_s = world.clock, None
         self._counted, self._gone = {}, {}
         world.count_until_now = self._count
@@ -112,7 +131,7 @@ class TimedCounter(SetCounter):
     def snapshot(self, _is_gone=None):
         self._count()
         gone, self._gone = self._gone, {}
-        return snapshot(self._time_s, self._counted, self._world.lost, gone)
+        return self._with_times(snapshot(self._time_s, self._counted, self._world.lost, gone))
 
     def _count(self):
         if self._world.attached:
@@ -159,6 +178,11 @@ class SetClock(Clock):
         self._now_s += seconds
 
 
+def times_of(reason, exits):
+    short, length_ns = exits // 2, (reason + 1) * 1_000
+    return lasted(length_ns, exits - short) + lasted(3 * length_ns, short, qemu_ns=3 * length_ns // 2)
+
+
 def is_wanted(thread_filter, thread):
     return thread_filter.everything or thread.tgid in thread_filter.tgids or thread in thread_filter.threads
 
@@ -176,6 +200,8 @@ class World:
         self.press_ctrl_c = False
         self.before_reading = lambda: None
         self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)
+        for tid in (1101, 1102):
+            self.host.add_file(f"proc/1100/task/{tid}/schedstat", "123456789 5000000 42\n")
         self.host.add_vcpus(1200, {0: 1201}, domain=DB01)
         self.host.add_vcpus(1300, {0: 1301}, domain=ODD)
         self.host.add_vcpus(1400, {0: 1401}, domain=NUMBERED)
@@ -232,7 +258,7 @@ class World:
             argv,
             world.World(
                 connection=self.connection,
-                make_counter=lambda thread_filter, _: counter(self, thread_filter),
+                make_counter=lambda thread_filter, counting: counter(self, thread_filter, timed=counting.timed),
                 root=self.root,
                 clock=self.clock,
             ),

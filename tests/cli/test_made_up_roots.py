@@ -78,11 +78,11 @@ class AnyCounter(SetCounter):
 def answer(world, words):
     """Do what the command line says on this host, with everything but the kernel program; "" or our own error."""
 
-    def counter(thread_filter, _counting):
+    def counter(thread_filter, counting):
         prerequisites.check_privileges(world.root)
         explain_headers("Unable to find kernel headers", world.root)
         plan_attachment(world.root)
-        return AnyCounter(world, thread_filter)
+        return AnyCounter(world, thread_filter, timed=counting.timed)
 
     world.opened = world.attached = 0
     out = io.StringIO()

@@ -120,7 +120,13 @@ def test_stops_and_reasons_without_a_slot_have_blocks_too(made):
 def test_counters_that_come_round_go_on(made):
     made.set("identity", 77)
     made.set("block", 1, 10)
-    for number, right in ((1 << 31, 1 << 31), (5, (1 << 32) + 5), ((1 << 32) - 1, (2 << 32) - 1), (0, 2 << 32)):
+    for number, right in (
+        (1 << 31, 1 << 31),
+        (5, (1 << 32) + 5),
+        (6, (1 << 32) + 6),
+        ((1 << 32) - 1, (2 << 32) - 1),
+        (0, 2 << 32),
+    ):
         made.set_block(1, "bucket", number, BUCKETS - 1)
         assert made.read()[0][made.table.reason_of(10)].time.finished == right
 

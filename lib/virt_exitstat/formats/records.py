@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ..reports.report import Report, Row
+from ..reports.report import STOPPED, Report, Row
 from ..text import escape
 from .columns import columns_of
 from .format import Format, Grid, Style, set_apart
@@ -60,7 +60,11 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
 
     def of_row(row: Row, *whose: str) -> tuple[str, ...]:
         code = "" if row.reason is None else str(row.reason)
-        return (*run, *whose, row.reason_name, code, *(column.write(row, how) for column in columns))
+        # Stops are no exits: whoever adds up a column of exits must not count them.
+        numbers = (
+            "" if row.reason_name == STOPPED and not column.timed else column.write(row, how) for column in columns
+        )
+        return (*run, *whose, row.reason_name, code, *numbers)
 
     run = (iso_time(report.time), f"{report.seconds:.3f}")
     for shown in report.targets:
