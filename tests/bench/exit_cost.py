@@ -75,7 +75,9 @@ CASES = (
     ("ftrace, hist trigger", peers.hist_trigger),
     ("bcc's kvmexit (counts nothing on 6.1)", peers.kvmexit),
     ("bpftrace, one-liner", peers.bpftrace),
-    ("perf kvm stat record", peers.perf_kvm_stat),
+    ("ftrace, kvm_exit and kvm_entry (keeps time)", peers.ftrace_events),
+    ("bpftrace, one-liner with hist() (keeps time)", peers.bpftrace_hist),
+    ("perf kvm stat record (keeps time)", peers.perf_kvm_stat),
 )
 
 

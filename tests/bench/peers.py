@@ -6,7 +6,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-TRIGGER = Path("/sys/kernel/tracing/events/kvm/kvm_exit/trigger")
+EVENTS = Path("/sys/kernel/tracing/events/kvm")
+TRIGGER = EVENTS / "kvm_exit/trigger"
+PERF_DATA = Path("/tmp/perf.data")
 LIMIT_S = 90
 
 
@@ -26,9 +28,11 @@ def program(ready, *command):
                 break
         else:
             raise PeerError(f"{Path(command[0]).name} was not ready in {LIMIT_S} s: {line.strip()[:40]}")
-        yield
         limit.cancel()
-        process.kill()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager
@@ -39,9 +43,32 @@ def hist_trigger():
     TRIGGER.write_text("!hist:keys=common_pid,exit_reason")
 
 
+@contextlib.contextmanager
+def ftrace_events():
+    """Both events with their times, in ftrace's ring buffer."""
+    switches = [EVENTS / name / "enable" for name in ("kvm_exit", "kvm_entry")]
+    for switch in switches:
+        switch.write_text("1")
+    yield
+    for switch in switches:
+        switch.write_text("0")
+
+
 def bpftrace():
     """The usual one-liner, per thread."""
-    events = "tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }"
+    return _bpftrace("tracepoint:kvm:kvm_exit { @[tid, args->exit_reason] = count(); }")
+
+
+def bpftrace_hist():
+    """The usual one-liner that keeps time, per thread."""
+    return _bpftrace(
+        "tracepoint:kvm:kvm_exit { @start[tid] = nsecs; @why[tid] = args->exit_reason; } "
+        "tracepoint:kvm:kvm_entry /@start[tid]/ "
+        "{ @[tid, @why[tid]] = hist(nsecs - @start[tid]); delete(@start[tid]); }"
+    )
+
+
+def _bpftrace(events):
     return program("ready", "bpftrace", "-e", 'BEGIN { printf("ready\\n"); } ' + events)
 
 
@@ -56,15 +83,23 @@ def kvmexit():
     return program("ready", "/usr/bin/python3", str(copy), "9999")
 
 
-@contextlib.contextmanager
 def perf_kvm_stat():
-    """perf kvm stat's recording, which starts when it is told to and acknowledges."""
+    """perf kvm stat's recording."""
+    return perf("kvm", "stat", "record")
+
+
+@contextlib.contextmanager
+def perf(*words):
+    """perf with those words, which records to PERF_DATA once it has been told to and has acknowledged.
+
+    Yields what has it stop, all data written.
+    """
     fifos = [Path("/tmp/perf.control"), Path("/tmp/perf.ack")]
     for fifo in fifos:
         fifo.unlink(missing_ok=True)
         os.mkfifo(fifo)
     control = "--control=fifo:{},{}".format(*fifos)
-    command = ["perf", "kvm", "stat", "record", "-a", "-D", "-1", control, "-o", "/tmp/perf.data"]
+    command = ["perf", *words, "-a", "-D", "-1", control, "-o", str(PERF_DATA)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         limit = threading.Timer(LIMIT_S, process.kill)
         limit.start()
@@ -77,6 +112,15 @@ def perf_kvm_stat():
                     break
         else:
             raise PeerError(f"perf was not ready in {LIMIT_S} s: {process.stderr.read().strip()[:60]}")
-        yield
         limit.cancel()
-        process.kill()
+
+        def stop():
+            os.write(told, b"stop\n")
+            process.wait(LIMIT_S)
+
+        try:
+            yield stop
+        finally:
+            process.kill()
+            os.close(told)
+            os.close(answer)

@@ -25,19 +25,28 @@ EVERYTHING = ThreadFilter(everything=True)
 TEST_PLANS = AttachPlans(SVM, (AttachPlan(ReasonIn.ARGUMENT, (), "the bench says so"),), "")
 
 
+# What vCPUs of a domain at work exit for: INTR, VINTR, CPUID, HLT, IOIO, MSR, NPF.
+REASONS = (0x60, 0x64, 0x72, 0x78, 0x7B, 0x7C, 0x400)
+
+
 def reading():
     binary = compile_fire(tempfile.mkdtemp())
-    print(f"{'vCPUs':>6} {'snapshot':>12} {'maps':>12}")
+    print(f"{'vCPUs':>6} {'snapshot':>12} {'maps':>12} {'--time: snapshot':>18} {'maps':>12}")
     for vcpus in (64, 1024, 4096):
-        with ExitCounter(EVERYTHING, TEST_PLANS, max_vcpus=vcpus) as counter:
-            fire(binary, counter.program_fd(), vcpus, 8, 0, 0x72)
-            times = []
-            for _ in range(5):
-                before = time.perf_counter()
-                snapshot = counter.snapshot()
-                times.append(time.perf_counter() - before)
-            assert len(snapshot.counts) == vcpus
-            print(f"{vcpus:6} {1000 * min(times):9.1f} ms {counter.map_bytes() / 1e6:9.2f} MB", flush=True)
+        print(f"{vcpus:6}", end="")
+        for timed, width in ((False, 12), (True, 18)):
+            with ExitCounter(EVERYTHING, TEST_PLANS, max_vcpus=vcpus, timed=timed) as counter:
+                fds = [counter.program_fd(event) for event in counter.events]
+                events = [event for reason in REASONS for event in ([reason, "entry"] if timed else [reason])]
+                fire(binary, fds, vcpus, 2 * len(events), 0, *events)
+                times = []
+                for _ in range(5):
+                    before = time.perf_counter()
+                    snapshot = counter.snapshot()
+                    times.append(time.perf_counter() - before)
+                assert len(snapshot.counts) == vcpus
+                print(f" {1000 * min(times):{width - 3}.1f} ms {counter.map_bytes() / 1e6:9.2f} MB", end="", flush=True)
+        print()
 
 
 def starting():
