@@ -13,6 +13,7 @@ from kvm_host import CHECKOUT, programs_loaded, wait_until
 from made_up_reports import exits_of
 from virt_exitstat.counts.layout import blocks_for
 from virt_exitstat.counts.snapshot import EndedThread, Lost, State, Thread
+from virt_exitstat.counts.tally import add_up
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
@@ -234,6 +235,49 @@ def test_what_was_told_of_an_exit_in_flight_stays_when_its_process_ends(timed):
     assert {key: tally for tallies in delta.counts.values() for key, tally in tallies.items() if tally.exits} == {}
     assert all(tally.time.total_ns == 0 for tallies in delta.counts.values() for tally in tallies.values())
     assert EndedThread(*HERE, 77) in before.ended(os.getpid(), 77).counts
+
+
+def test_who_takes_the_ids_of_an_ended_process_begins_without_its_times(timed):
+    """This process stands for both."""
+    one = timed()
+    exit_here(one, 0x78)
+    time.sleep(0.05)
+    assert one.snapshot().counts[HERE][0x78].time.total_ns >= 0.05e9
+    one.end(os.getpid(), 77)
+    exit_here(one, 0x78)
+    enter_here(one)
+    anew = one.snapshot().counts[HERE][0x78]
+    assert anew.time.total_ns == anew.time.finished_ns and (anew.exits, anew.untimed) == (1, 0)
+
+
+@pytest.mark.parametrize("reasons", [(0x123456,), (0x123456, 0x123457)])
+def test_times_without_a_slot_are_told_once_when_a_process_ends(timed, reasons):
+    one = timed()
+    before = one.snapshot()
+    for reason in reasons:
+        for _ in range(5):
+            exit_here(one, reason)
+            enter_here(one)
+    told = one.snapshot()
+    one.end(os.getpid(), 77)
+    ended = one.snapshot().since(told.ended(os.getpid(), 77))
+    assert all(tally.exits == tally.untimed == 0 for of in ended.counts.values() for tally in of.values())
+    whole = add_up(told.since(before).counts[HERE].values())
+    assert whole.time.finished == whole.exits == 5 * len(reasons)
+    # Exits of both reasons are in the sum; of which they are is not known.
+    assert whole.untimed == (0 if len(reasons) == 1 else 10)
+
+
+def test_a_second_reason_without_a_slot_leaves_the_first_what_it_was_told(timed):
+    one = timed()
+    exit_here(one, 0x123456)
+    enter_here(one)
+    first = one.snapshot()
+    exit_here(one, 0x123457)
+    enter_here(one)
+    second = one.snapshot().since(first).counts[HERE]
+    assert 0x123456 not in second
+    assert (second[0x123457].exits, second[State.UNSLOTTED].time.finished) == (1, 1)
 
 
 def test_who_is_followed_anew_takes_no_time_along(timed):

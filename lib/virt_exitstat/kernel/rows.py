@@ -45,7 +45,7 @@ class Rows:
         self._rows = RowMemory(maps.memory("rows"), capacity, table, maps.memory("blocks") if timed else None)
         # Only where exits are timed: what the last snapshot said, when all times were last looked at, and what threads
         # did when they were left out.
-        self._told: Mapping[AnyThread, Mapping[int, Tally]] = {}
+        self._told: dict[AnyThread, Mapping[int, Tally]] = {}
         self._looked_ns = 0
         self._left_out: dict[AnyThread, Mapping[int, Tally]] = {}
 
@@ -64,9 +64,7 @@ class Rows:
         # First of all: an exit that ends meanwhile is told later, rather than longer.
         clock_ns = time.monotonic_ns()
         counts: dict[AnyThread, Mapping[int, Tally]] = {}
-        unslotted: dict[AnyThread, dict[int, Tally]] = {}
-        for key, count in self._maps["unslotted"].items():
-            unslotted.setdefault(thread_of(key.identity), {})[key.reason] = Tally(count.value)
+        unslotted = self._read_unslotted()
         for identity, row in self._rows.taken():
             thread = thread_of(identity)
             if self._timed:
@@ -75,7 +73,7 @@ class Rows:
                 _add(counts, thread, self._rows.read(row))
         for other, tallies in unslotted.items():
             _add(counts, other, tallies)
-        self._told, self._looked_ns = counts, clock_ns
+        self._told, self._looked_ns = dict(counts) if self._timed else {}, clock_ns
         gone, self._gone = self._gone, {}
         lost = {cause: self._lost(key) for key, cause in enumerate(LOST_CAUSES)}
         no_block = self._lost(len(LOST_CAUSES)) if self._timed else 0
@@ -100,11 +98,11 @@ class Rows:
     def end(self, tgid: int, started: int) -> None:
         """Keep the counts of a process that has ended as those of EndedThreads, and give its rows to new threads."""
         self._take_back([(identity, row) for identity, row in self._rows.taken() if thread_of(identity).tgid == tgid])
-        unslotted = self._maps["unslotted"]
-        for key, count in unslotted.items():
-            if thread_of(key.identity).tgid == tgid:
-                _add(self._gone, thread_of(key.identity), {key.reason: Tally(exits=count.value)})
-                del unslotted[key]
+        for thread, tallies in self._read_unslotted().items():
+            if thread.tgid == tgid:
+                _add(self._gone, thread, tallies)
+        for key in [key for key, _ in self._maps["unslotted"].items() if thread_of(key.identity).tgid == tgid]:
+            del self._maps["unslotted"][key]
         for thread in [thread for thread in self._gone if isinstance(thread, Thread) and thread.tgid == tgid]:
             self._gone[EndedThread(*thread, started)] = self._gone.pop(thread)
 
@@ -146,19 +144,31 @@ class Rows:
         for _, row in gone:
             del row_of[key_of[row]]
         self._maps.clear_cache()
+        unslotted = self._read_unslotted()
         for identity, row in gone:
             thread = thread_of(identity)
             if self._timed:
-                _add(self._gone, thread, self._read_timed(row, thread, {}, 0, lambda _thread: True))
+                # Exits without a slot are told beside the rows; here is their time.
+                of_thread = dict.fromkeys(unslotted.get(thread, {}), Tally())
+                _add(self._gone, thread, self._read_timed(row, thread, of_thread, 0, lambda _thread: True))
             else:
                 _add(self._gone, thread, self._rows.read(row))
             self._left_out.pop(thread, None)
+            self._told.pop(thread, None)
             self._free_blocks(self._rows.clear(row))
             self._maps["free_rows"].push(ctypes.c_uint32(row))
 
     def _free_blocks(self, blocks: Iterable[int]) -> None:
         for block in blocks:
             self._maps["free_blocks"].push(ctypes.c_uint32(block))
+
+    def _read_unslotted(self) -> dict[Thread, dict[int, Tally]]:
+        """{thread: {raw reason: tally}} of exits without a slot. Their times stand in the thread's row."""
+        found: dict[Thread, dict[int, Tally]] = {}
+        for key, count in self._maps["unslotted"].items():
+            tally = Tally(count.value, untimed=count.value if self._timed else 0)
+            found.setdefault(thread_of(key.identity), {})[key.reason] = tally
+        return found
 
     def _lost(self, cause: int) -> int:
         return int(self._maps["lost"].sum(cause).value)
@@ -167,21 +177,26 @@ class Rows:
         self,
         row: int,
         thread: Thread,
-        unslotted: dict[int, Tally],
+        unslotted: Mapping[int, Tally],
         clock_ns: int,
         is_gone: Callable[[Thread], bool],
     ) -> dict[int, Tally]:
         """{raw reason or State: tally} of a row, what is in flight included, and never less than was told before."""
         tallies, of_unslotted, window = self._rows.read_timed(row, clock_ns)
         key = window.key
-        # Times of exits without a slot are told together. Mostly there is one such reason, and then they are its own.
+        told = self._told.get(thread, {})
+        # Times of exits without a slot are told together. Mostly there is one such reason, and then they are its own;
+        # when another one comes, that one keeps what was told.
         alone = next(iter(unslotted)) if len(unslotted) == 1 else State.UNSLOTTED
-        tallies.update({reason: replace(tally, time=NO_TIME) for reason, tally in unslotted.items()})
-        if of_unslotted:
-            tallies[alone] = Tally(tallies.get(alone, Tally()).exits, of_unslotted.time)
+        rest = (of_unslotted or Tally()).time or NO_TIME
+        for reason, tally in unslotted.items():
+            own = rest if reason == alone else replace(told.get(reason, Tally()).time or NO_TIME, in_flight=0)
+            tallies[reason] = replace(tally, time=own)
+            rest -= own
+        if rest:
+            tallies[State.UNSLOTTED] = Tally(0, rest)
         if key == State.UNSLOTTED:
             key = alone
-        told = self._told.get(thread, {})
         if key is not None and not is_gone(thread):
             tallies[key] = tallies.get(key, Tally()) + Tally(0, _in_flight(window))
             if window.length_ns < 0:
@@ -191,13 +206,15 @@ class Rows:
         for reason, tally in told.items():
             if reason != State.AHEAD and tally.time:
                 now = tallies.get(reason, Tally())
-                tallies[reason] = replace(now, time=(now.time or NO_TIME).not_before(tally.time))
-        return {
-            reason: replace(tally, untimed=tally.exits - tally.time.finished - tally.time.in_flight)
-            if tally.time is not None and not isinstance(reason, State)
-            else tally
-            for reason, tally in tallies.items()
-        }
+                time_now = (now.time or NO_TIME).not_before(tally.time)
+                if time_now is not now.time:
+                    tallies[reason] = Tally(now.exits, time_now)
+        for reason, tally in tallies.items():
+            if tally.time is not None and not isinstance(reason, State):
+                untimed = tally.exits - tally.time.finished - tally.time.in_flight
+                if untimed != tally.untimed:
+                    tallies[reason] = Tally(tally.exits, tally.time, untimed)
+        return tallies
 
     def _leave_out(self, dropped: Iterable[int]) -> None:
         """Close what threads do that are no longer wanted: what they do unseen is not to be told later."""
