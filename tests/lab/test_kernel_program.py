@@ -100,6 +100,14 @@ def test_an_attachment_that_the_kernel_refuses_falls_back_with_a_note():
     assert taken.startswith("attached to the tracepoint kvm:kvm_exit")
 
 
+def test_maps_that_cannot_be_addressed_directly_are_said(monkeypatch):
+    monkeypatch.setattr("virt_exitstat.kernel.maps.FARTHEST", 0)
+    said = []
+    with ExitCounter(EVERYTHING, plan_attachment(Path("/")), max_vcpus=64, note=said.append) as counter:
+        counter.attach()
+    assert said[0].startswith("maps are looked up: this kernel takes no value of ")
+
+
 def test_when_no_way_is_left_the_refusal_is_told_and_nothing_stays():
     """The raw program may not attach here, and no tracepoint's record is 10,000 bytes long."""
     plans = replace(

@@ -156,6 +156,8 @@ class Program:
             cpus = max(importlib.import_module("bcc.utils").get_possible_cpus()) + 1
             direct = DirectMaps(table.slots, self._max_vcpus, timed=self._timed, cpus=cpus, create=_create_array)
             undo.callback(direct.close)
+            if not direct.fds:
+                self._note(f"maps are looked up: this kernel takes no value of {max(direct.sizes.values())} bytes")
             self._bpf = self._bcc.BPF(src_file=bytes(find_program()), cflags=[*macros, *direct.macros()])
             undo.callback(self.unload)
             if plan.cast:
