@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from made_up_reports import WHEN_AND_WHERE, snapshot
+from made_up_reports import WHEN_AND_WHERE, lasted, snapshot
 from virt_exitstat.counts.snapshot import EndedThread, Lost, Thread
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.reports.collapse import make_report
+from virt_exitstat.reports.report import Row
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 
 NAMES = {1: "HLT", 2: "CPUID", 3: "MSR_WRITE", 4: "APIC_WRITE"}
@@ -244,3 +246,10 @@ def test_rows_add_up_to_totals_and_totals_to_what_was_counted(seed):
     shown = {target.target.pid for target in found.targets}
     assert shown == ({*listed, *(thread.tgid for thread in counts)} if targets.everything else set(listed))
     assert len(found.targets) == len(shown)
+
+
+def test_an_exit_that_lasts_longer_than_the_interval_is_a_row_without_exits():
+    """QEMU may be frozen in it."""
+    tally = Tally(0, lasted(1_000, 0, in_flight_ns=5_000))
+    row = Row("IO_INSTRUCTION", tally, whole=tally, seconds=1.0)
+    assert (row.share, row.per_second, row.time_share, row.time.mean_ns) == (0.0, 0.0, 1.0, None)

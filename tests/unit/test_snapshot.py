@@ -1,7 +1,9 @@
 """snapshot: what was counted between two times."""
 
 from made_up_reports import exits_of, snapshot
-from virt_exitstat.counts.snapshot import Lost, Thread
+from virt_exitstat.counts.durations import Durations
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, State, Thread
+from virt_exitstat.counts.tally import Tally
 
 A, B = Thread(100, 101), Thread(100, 102)
 
@@ -78,3 +80,11 @@ def test_a_thread_that_takes_the_ids_of_a_gone_one_begins_from_nothing():
     second = snapshot(2, {A: {1: 3}}, gone={A: {1: 6}})
     assert exits_of(second.since(first)) == {A: {1: 4}}
     assert exits_of(snapshot(3, {A: {1: 5}}).since(second)) == {A: {1: 2}}
+
+
+def test_a_reading_that_was_ahead_is_taken_back_by_the_next():
+    def ahead(time_s, ns):
+        return CountSnapshot(time_s, {A: {State.AHEAD: Tally(0, Durations(total_ns=ns))}})
+
+    (tally,) = ahead(2, 0).since(ahead(1, 500)).counts[A].values()
+    assert tally.time.total_ns == -500

@@ -70,7 +70,7 @@ class CountSnapshot:
     `counts` maps each counted thread to {raw exit reason: tally} since counting began, zeros left out; where exits are
     timed, a State has a tally too. `no_block` is the number of exits whose time found no room. `gone` has what
     is told of a thread for the last time: its row was taken back after the snapshot before, and its later snapshots
-    begin from nothing. `time_s` is CLOCK_MONOTONIC, in seconds.
+    begin from nothing. `time_s` is in seconds, on a clock that never goes back.
     """
 
     time_s: float

@@ -47,6 +47,7 @@ class Rows:
         # did when they were left out.
         self._told: dict[AnyThread, Mapping[int, Tally]] = {}
         self._looked_ns = 0
+        self._begun_ns = time.monotonic_ns()
         self._left_out: dict[AnyThread, Mapping[int, Tally]] = {}
 
     def release(self) -> None:
@@ -77,7 +78,9 @@ class Rows:
         gone, self._gone = self._gone, {}
         lost = {cause: self._lost(key) for key, cause in enumerate(LOST_CAUSES)}
         no_block = self._lost(len(LOST_CAUSES)) if self._timed else 0
-        return CountSnapshot(clock_ns / 1e9, counts, Lost(**lost, recursion=recursion_misses), gone, no_block)
+        # Since counting was prepared: as a float, the time since the host's start is less exact than a nanosecond.
+        time_s = (clock_ns - self._begun_ns) / 1e9
+        return CountSnapshot(time_s, counts, Lost(**lost, recursion=recursion_misses), gone, no_block)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -197,10 +200,12 @@ class Rows:
             tallies[State.UNSLOTTED] = Tally(0, rest)
         if key == State.UNSLOTTED:
             key = alone
+        ahead_ns = 0
         if key is not None and not is_gone(thread):
             tallies[key] = tallies.get(key, Tally()) + Tally(0, _in_flight(window))
-            if window.length_ns < 0:
-                tallies[State.AHEAD] = Tally(0, Durations(total_ns=-window.length_ns))
+            ahead_ns = max(-window.length_ns, 0)
+        # Always there: the next reading takes it back.
+        tallies[State.AHEAD] = Tally(0, Durations(total_ns=ahead_ns))
         for reason, tally in self._left_out.get(thread, {}).items():
             tallies[reason] = tallies.get(reason, Tally()) + tally
         for reason, tally in told.items():

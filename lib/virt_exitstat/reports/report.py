@@ -61,7 +61,7 @@ class Row(NamedTuple):
     @property
     def share(self) -> float:
         """The part of the table's exits that are of this reason, 0 .. 1."""
-        return self.tally.exits / self.whole.exits if self.whole else 0.0
+        return self.tally.exits / self.whole.exits if self.whole.exits else 0.0
 
 
 @dataclass(frozen=True)
