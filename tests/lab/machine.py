@@ -108,7 +108,7 @@ def vmx_machine(bochs: Emulator) -> Machine:
             f"""\
 cpu: model=corei7_haswell_4770, count=1, ips=50000000, reset_on_triple_fault=0
 clock: sync=none
-memory: guest=2048, host=2048
+memory: guest=1536, host=1536
 romimage: file={bochs.share}/bochs/BIOS-bochs-latest
 vgaromimage: file={bochs.share}/bochs/VGABIOS-lgpl-latest
 display_library: sdl2
