@@ -54,6 +54,10 @@ class FakeHost:
                 f"NStgid:\t{pid}\nNSpid:\t{tid}{f'{chr(9)}{inside}' if inside else ''}\n"
             )
 
+    def add_schedstat(self, pid, tid, waited_ns):
+        """How long the thread has had no CPU since it began, beside the time it ran and how often it did."""
+        self.add_file(f"proc/{pid}/task/{tid}/schedstat", f"123456789 {waited_ns} 42\n")
+
     def add_vcpus(self, pid, tids, *, domain=GUEST01):
         """A process with the vCPU threads {number: tid} and libvirt's status file of it."""
         self.add_process(pid, {tid: f"CPU {number}/KVM" for number, tid in tids.items()}, domain=domain)

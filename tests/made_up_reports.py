@@ -1,10 +1,11 @@
 """Reports of made-up domains."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from virt_exitstat.counts.durations import Durations, bucket_of
 from virt_exitstat.counts.origin import Attachment, Provenance
-from virt_exitstat.counts.snapshot import CountSnapshot, Lost, Thread
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, State, Thread
 from virt_exitstat.counts.tally import Tally
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.reports.collapse import make_report
@@ -53,8 +54,41 @@ def domain(name, pid, vcpus=1):
 
 def report(targets, exits=None, *, seconds=1.0, lost=(), ended=()):
     """`exits` is {tid: {reason name: count}}; a tid belongs to the process in whose hundred it lies."""
-    counts = {Thread(tid // 100 * 100, tid): reasons for tid, reasons in (exits or {}).items()}
+    counts = {thread_of(tid): reasons for tid, reasons in (exits or {}).items()}
     delta = snapshot(seconds, counts, Lost(*lost))
     for process in ended:
         delta = delta.ended(*process)
     return make_report(Targets(tuple(targets)), delta, str, ended, **WHEN_AND_WHERE)
+
+
+def timed_report(targets, times=None, *, isa=VMX, seconds=1.0, lost=(), no_block=0, waited_ns=None):
+    """`times` is {tid: {raw reason or State: Durations, or a Tally}}; tids as for report().
+
+    An exit counts when it has finished or is in flight, a State is no exit. `waited_ns` is {tid: ns}.
+    """
+    counts = {
+        thread_of(tid): {key: tally_of(key, time) for key, time in of_thread.items()}
+        for tid, of_thread in (times or {}).items()
+    }
+    delta = CountSnapshot(seconds, counts, Lost(*lost), no_block=no_block)
+    waited = {thread_of(tid): ns for tid, ns in (waited_ns or {}).items()}
+    provenance = replace(WHEN_AND_WHERE["provenance"], isa=isa)
+    return make_report(
+        Targets(tuple(targets)),
+        delta,
+        isa.reasons.name_of,
+        **{**WHEN_AND_WHERE, "provenance": provenance},
+        waited_ns=waited,
+    )
+
+
+def thread_of(tid):
+    """The thread of a tid, whose process is that in whose hundred it lies."""
+    return Thread(tid // 100 * 100, tid)
+
+
+def tally_of(key, time):
+    """What timed_report() is given, as a tally."""
+    if isinstance(time, Tally):
+        return time
+    return Tally(0 if isinstance(key, State) else time.finished + time.in_flight, time)

@@ -74,10 +74,10 @@ class SetCounter:
         wanted = {thread: counts for thread, counts in self._world.counts.items() if is_wanted(self._filter, thread)}
         return self._with_times(snapshot(time_s, wanted, self._world.lost))
 
-    def _with_times(self, read):
+    def _with_times(self, read, seen_s=10):
         """Each exit takes a microsecond for each unit of its number; every other one, three, half of that in QEMU.
 
-        Each vCPU was held by QEMU once, and is in the guest for the rest of ten seconds.
+        Each vCPU was held by QEMU once, and is in the guest for the rest of `seen_s`.
         """
         if not self._timed:
             return read
@@ -86,7 +86,7 @@ class SetCounter:
             timed = {reason: replace(tally, time=times_of(reason, tally.exits)) for reason, tally in tallies.items()}
             busy_ns = sum(tally.time.total_ns for tally in timed.values()) + 10**6
             timed[State.STOPPED] = Tally(0, lasted(10**6, 1))
-            timed[State.GUEST] = Tally(0, Durations(total_ns=10**10 - busy_ns))
+            timed[State.GUEST] = Tally(0, Durations(total_ns=round(seen_s * 1e9) - busy_ns))
             counts[thread] = timed
         return replace(read, counts=counts)
 
@@ -131,7 +131,7 @@ class TimedCounter(SetCounter):
     def snapshot(self, _is_gone=None):
         self._count()
         gone, self._gone = self._gone, {}
-        return self._with_times(snapshot(self._time_s, self._counted, self._world.lost, gone))
+        return self._with_times(snapshot(self._time_s, self._counted, self._world.lost, gone), self._time_s)
 
     def _count(self):
         if self._world.attached:
@@ -201,7 +201,7 @@ class World:
         self.before_reading = lambda: None
         self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)
         for tid in (1101, 1102):
-            self.host.add_file(f"proc/1100/task/{tid}/schedstat", "123456789 5000000 42\n")
+            self.host.add_schedstat(1100, tid, 5_000_000)
         self.host.add_vcpus(1200, {0: 1201}, domain=DB01)
         self.host.add_vcpus(1300, {0: 1301}, domain=ODD)
         self.host.add_vcpus(1400, {0: 1401}, domain=NUMBERED)

@@ -186,6 +186,54 @@ def test_lost_exits_are_those_of_the_interval(world):
     assert [report["lost"]["no_row"] for report in reports] == [0, 30, 0]
 
 
+# -- exits that are timed --
+
+#: Exits a second, fewer than would fill it.
+SOME = {Thread(1100, 1101): {12: 400, 48: 1500, 32: 1}, Thread(1100, 1102): {1: 25_000}}
+
+
+@pytest.mark.parametrize(("name", "line"), [("table", "web01 -T -i 2 6"), ("json", "web01 -T -o json -i 2 4")])
+def test_times_are_those_of_the_interval(world, golden, name, line):
+    """vCPU 0 has no CPU for half a second of the second interval."""
+    world.counts = SOME
+    world.script((2.5, world.host.add_schedstat, 1100, 1101, 505_000_000))
+    text = run(world, line)
+    if name == "table":
+        assert all(len(line) < 80 for line in text.splitlines())
+    golden(f"interval-time-{name}", text)
+
+
+def test_the_longest_of_a_later_interval_is_exact_when_it_is_longer_than_any_before_and_else_a_bound(world):
+    """MSR_WRITE takes 33 us, but every other one 99 us: of one exit a second, the second one."""
+    world.counts = SOME
+    world.script()
+    reports = documents(run(world, "web01 -T -o json -i 1 4"))
+    rows = [row for report in reports for row in report["domains"][0]["reasons"] if row["name"] == "MSR_WRITE"]
+    assert [(row["count"], row["max_is_bound"]) for row in rows] == [(1, False), (1, False), (1, True), (1, True)]
+    assert [row["max_ns"] for row in rows[:2]] == [33_000, 99_000]
+    # The end of its bucket; in the last interval that is beyond the longest of all.
+    assert 33_000 <= rows[2]["max_ns"] <= 33_000 * 5 // 4
+    assert rows[3]["max_ns"] == 99_000
+
+
+def test_the_times_of_intervals_add_up_to_what_one_report_has(world):
+    world.counts = SOME
+
+    def sums(line):
+        world.script()
+        text = stdout(run(world, line))
+        found = [json.loads(report)["domains"][0] for report in (text.splitlines() if "-i" in line else [text])]
+        keys = ("wall_ns", "guest_ns", "kvm_ns", "qemu_ns", "idle_ns", "stopped_ns", "unseen_ns")
+        of_time = {key: sum(one["time"][key] for one in found) for key in keys}
+        rows = {}
+        for one in found:
+            for row in one["reasons"]:
+                rows[row["name"]] = rows.get(row["name"], 0) + row["total_ns"]
+        return of_time, rows
+
+    assert sums("web01 -T -i 1 6 -o json") == sums("web01 -T 6 -o json")
+
+
 # -- libvirt's daemon --
 
 

@@ -43,6 +43,57 @@ def test_the_schema_refuses_what_is_wrong(field, wrong):
         jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft7Validator)
 
 
+@pytest.mark.parametrize(
+    ("where", "field", "wrong"),
+    [
+        ((), "no_room_for_time", -1),
+        (("domains", 0), "total_ns", "5"),
+        (("domains", 0), "untimed", None),
+        (("domains", 0), "stopped", []),
+        (("domains", 0), "time", {"wall_ns": 5}),
+        (("domains", 0, "time"), "guest_ns", -1),
+        (("domains", 0, "time"), "waited_ns", 0.5),
+        (("domains", 0, "stopped"), "count", None),
+        (("domains", 0, "vcpus", 0, "time"), "idle_ns", None),
+        (("domains", 0, "reasons", 0), "idle", "yes"),
+        (("domains", 0, "reasons", 0), "time_share", 1.5),
+        (("domains", 0, "reasons", 0), "p99_9_ns", 0.5),
+        (("domains", 0, "reasons", 0), "max_is_bound", None),
+        (("domains", 0, "vcpus", 0, "reasons", 0), "qemu_ns", None),
+        (("domains", 0, "others"), "mean_ns", "-"),
+        (("all_domains", "time"), "wall_ns", None),
+    ],
+)
+def test_the_schema_refuses_what_is_wrong_with_times(where, field, wrong):
+    (document,) = documents(GOLDEN / "time-json-total-top.txt")
+    place = document
+    for key in where:
+        place = place[key]
+    assert field in place
+    place[field] = wrong
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft7Validator)
+
+
+def test_the_schema_wants_each_part_of_the_time():
+    (document,) = documents(GOLDEN / "time-json-total-top.txt")
+    whole = document["domains"][0]["time"]
+    for part in whole:
+        document["domains"][0]["time"] = {name: ns for name, ns in whole.items() if name != part}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document, SCHEMA, cls=jsonschema.Draft7Validator)
+
+
+def test_without_times_a_document_has_none_of_their_fields():
+    """So that it is to the byte what it was before there were times."""
+    (plain,) = documents(GOLDEN / "json-total-top.txt")
+    (timed,) = documents(GOLDEN / "time-json-total-top.txt")
+    assert set(timed) - set(plain) == {"no_room_for_time"}
+    of_time = set(timed["domains"][0]) - set(plain["domains"][0])
+    assert {"time", "stopped", "total_ns", "untimed"} < of_time
+    assert not of_time & set(SCHEMA["definitions"]["table"]["required"])
+
+
 def undescribed(value, schema, where=""):
     """The fields that the schema has no word for; JSON Schema itself lets them pass."""
     if isinstance(value, list):

@@ -15,14 +15,15 @@ from virt_exitstat.live.cells import (
 )
 
 
-def all_widths(width):
-    columns = dataclasses.asdict(fit_columns(width))
+def all_widths(width, **more):
+    columns = dataclasses.asdict(fit_columns(width, **more))
     return [*columns.pop("numbers").values(), *columns.values()]
 
 
-def test_columns_never_take_more_than_there_is():
+@pytest.mark.parametrize("timed", [False, True])
+def test_columns_never_take_more_than_there_is(timed):
     for width in range(12, 300):
-        widths = [taken for taken in all_widths(width) if taken]
+        widths = [taken for taken in all_widths(width, timed=timed) if taken]
         assert sum(widths) + GAP * (len(widths) - 1) <= width
 
 
@@ -37,6 +38,19 @@ def test_a_narrow_terminal_keeps_names_rates_and_bars():
     columns = fit_columns(40)
     assert columns.name and columns.numbers["per_second"] and columns.bar
     assert not columns.history
+
+
+def test_80_columns_show_the_times_and_what_they_are_of():
+    columns = fit_columns(80, timed=True)
+    assert {"time_share", "mean_ns", "count", "per_second"} <= {key for key, width in columns.numbers.items() if width}
+    assert not {"time_share", "mean_ns"} & set(fit_columns(80).numbers)
+    assert columns.name_and_vcpus >= len("UNKNOWN(0x80000013)")
+
+
+def test_a_narrow_terminal_keeps_rates_and_shares_of_time():
+    columns = fit_columns(40, timed=True)
+    assert columns.name and columns.numbers["per_second"] and columns.numbers["time_share"]
+    assert not columns.numbers["count"]
 
 
 def test_more_room_makes_no_column_narrower():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from made_up_reports import domain, report
+from made_up_reports import domain, lasted, report, timed_report
+from virt_exitstat.counts.snapshot import State
 from virt_exitstat.live.cells import Look
 from virt_exitstat.live.keyboard import BINDINGS, Press
 from virt_exitstat.live.view import LiveView
@@ -349,3 +350,94 @@ def test_r_counts_from_0_again_and_keeps_rates(paused):
         press(view, Press.PAUSE)
     view.add(report(TWO, FEW), "12:00:09")
     assert [line[2] for line in words(view)[2:4]] == ["100", "35"]
+
+
+# -- exits that are timed --
+
+#: HLT is idle and takes most time, CPUID has most exits, of the busy ones MSR_WRITE takes most time.
+TIMES = {
+    101: {
+        12: lasted(5_000_000, 100),
+        10: lasted(1_000, 300, qemu_ns=10),
+        32: lasted(40_000, 20),
+        State.STOPPED: lasted(10**6, 1),
+    },
+    201: {10: lasted(2_000, 500)},
+}
+
+
+def make_timed(times=None, **options):
+    return make_view(timed_report(TWO, TIMES if times is None else times), timed=True, **options)
+
+
+def heading(view):
+    return [cell.text for cell in view.screen(100, 24)[1].cells]
+
+
+def test_time_and_mean_are_columns_only_where_exits_are_timed():
+    assert heading(make_view(report(TWO, FEW)))[2:5] == ["count", "exits/s", "share"]
+    assert heading(make_timed())[2:7] == ["count", "exits/s", "share", "time", "mean"]
+
+
+def test_rows_have_their_times_and_idle_ones_no_share_of_it():
+    view = make_timed(sort=Sort.TIME)
+    lines = {line[0]: line[2:7] for line in words(view, 100)}
+    # Of all time that exits took, 2.1 ms: 1.1 ms and 1 ms.
+    assert lines["guest01"] == ["420", "420.0", "45.7%", "52.4%", "3.44us"]
+    assert lines["guest02"] == ["500", "500.0", "54.3%", "47.6%", "2.00us"]
+    lines = {line[0]: line[1:6] for line in words(view, 100)}
+    assert lines["MSR_WRITE"] == ["20", "20.0", "4.8%", "72.7%", "40.0us"]
+    assert lines["CPUID"] == ["300", "300.0", "71.4%", "27.3%", "1.00us"]
+    assert lines["HLT"] == ["100", "100.0", "23.8%", "-", "5.00ms"]
+    assert "(stopped)" not in lines
+
+
+def test_by_time_idle_reasons_come_last():
+    view = make_timed(sort=Sort.TIME)
+    assert (listed(view), reasons(view)) == (["guest01", "guest02"], ["MSR_WRITE", "CPUID", "HLT"])
+    view = make_timed(sort=Sort.COUNT)
+    assert (listed(view), reasons(view)) == (["guest02", "guest01"], ["CPUID"])
+
+
+def test_by_time_it_is_the_newest_intervals_that_counts():
+    view = make_timed(sort=Sort.TIME)
+    view.add(timed_report(TWO, {101: {10: lasted(1_000, 9), 32: lasted(10, 9)}}), "12:00:01")
+    assert reasons(view) == ["CPUID", "MSR_WRITE", "HLT"]
+
+
+def test_an_idle_reason_stays_idle_when_it_does_not_occur():
+    """Three took no time in the newest interval. HLT has more exits than MSR_WRITE, and still comes last."""
+    view = make_timed(sort=Sort.TIME)
+    view.add(timed_report(TWO, {101: {48: lasted(1_000, 1)}}), "12:00:01")
+    assert reasons(view) == ["EPT_VIOLATION", "CPUID", "MSR_WRITE", "HLT"]
+
+
+@pytest.mark.parametrize(
+    ("timed", "orders"),
+    [(True, ["count", "rate", "time", "name", "count"]), (False, ["count", "rate", "name", "count"])],
+)
+def test_s_sorts_by_time_only_where_exits_are_timed(timed, orders):
+    view = make_timed() if timed else make_view(report(TWO, FEW))
+    shown = []
+    for _ in orders:
+        shown.append(next(word for word in words(view)[-1] if word.startswith("s sort: ")))
+        press(view, Press.SORT)
+    assert shown == [f"s sort: {order}" for order in orders]
+
+
+def test_the_column_of_times_is_marked_when_it_is_sorted_by():
+    line = make_timed(sort=Sort.TIME).screen(100, 24)[1]
+    assert [cell.text for cell in line.cells if cell.look is Look.SORTED] == ["time"]
+
+
+def test_of_exits_that_have_not_ended_the_mean_is_not_known():
+    view = make_timed({101: {30: lasted(1_000, 0, in_flight_ns=10**9)}}, sort=Sort.TIME)
+    (line,) = [line for line in words(view, 100) if line[0] == "IO_INSTRUCTION"]
+    assert line[4:6] == ["100.0%", "-"]
+
+
+def test_r_keeps_times_as_it_keeps_rates():
+    view = make_timed(sort=Sort.TIME)
+    press(view, Press.RESET)
+    lines = {line[0]: line[1:6] for line in words(view, 100)}
+    assert lines["MSR_WRITE"] == ["0", "20.0", "4.8%", "72.7%", "40.0us"]

@@ -103,3 +103,25 @@ def test_parents_in_a_circle_end(host):
 def test_our_own_ancestors_lead_to_the_first_process():
     # In a pid namespace of its own, the first process has no parent that could be seen: 0.
     assert processes.ancestors(os.getpid(), Path("/"))[:1] == tuple(filter(None, [os.getppid()]))
+
+
+def test_a_thread_has_waited_as_the_scheduler_says(host):
+    host.add_process(100, {101: "CPU 0/KVM"})
+    host.add_schedstat(100, 101, 5_000_000)
+    assert processes.waited_ns(100, 101, host.root) == 5_000_000
+    host.add_schedstat(100, 101, 0)
+    assert processes.waited_ns(100, 101, host.root) == 0
+
+
+@pytest.mark.parametrize("text", ["0 0 0\n", "", "1 2\n", "1 2 3 4\n", "1 x 3\n"])
+def test_what_the_scheduler_does_not_keep_is_not_known(host, text):
+    """Not even that it is nothing: without schedstats a kernel shows zeros."""
+    host.add_process(100, {101: "CPU 0/KVM"})
+    host.add_file("proc/100/task/101/schedstat", text)
+    assert processes.waited_ns(100, 101, host.root) is None
+
+
+def test_a_thread_that_is_gone_or_a_kernel_without_schedstat_tells_no_wait(host):
+    host.add_process(100)
+    assert processes.waited_ns(100, 100, host.root) is None
+    assert processes.waited_ns(100, 999, host.root) is None

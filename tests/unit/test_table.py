@@ -2,15 +2,19 @@
 
 import pytest
 
-from made_up_reports import WHEN_AND_WHERE, snapshot
+from made_up_reports import WHEN_AND_WHERE, lasted, snapshot, timed_report
 from virt_exitstat.commands.listing import render_list
-from virt_exitstat.counts.snapshot import Lost, Thread
+from virt_exitstat.counts.durations import Durations, bucket_of
+from virt_exitstat.counts.snapshot import Lost, State, Thread
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.formats.aligned import lay_out
 from virt_exitstat.formats.format import Style
 from virt_exitstat.formats.table import render_tables
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.reports.choose import Choice, choose
 from virt_exitstat.reports.collapse import make_report
+from virt_exitstat.reports.sort import Sort
 from virt_exitstat.targets.target import Domain, Target, Targets, VCpu
 from virt_exitstat.text import escape
 
@@ -182,6 +186,159 @@ def test_a_trillion_lost_exits_stay_below_80_columns():
     text = render([GUEST01], EXITS, lost=Lost(*[10**12] * len(Lost._fields)))
     assert text.count("1000000000000") == len(Lost._fields)
     assert [line for line in text.splitlines() if len(line) >= 80] == []
+
+
+# -- reports of exits that are timed --
+
+TIMES = {
+    101: {
+        12: lasted(2_000_000, 100),
+        10: lasted(1_000, 300),
+        30: lasted(700_000, 1, qemu_ns=350_000),
+        State.STOPPED: lasted(50_000_000, 2),
+        State.GUEST: Durations(total_ns=600_000_000),
+    },
+    102: {10: lasted(1_000, 200), 48: lasted(2_000, 0, in_flight_ns=4_000), State.GUEST: Durations(total_ns=10**9)},
+}
+
+
+def render_timed(times=None, *, targets=(GUEST01,), per_vcpu=False, choice=Choice(), **more):  # noqa: B008
+    report = choose(timed_report(targets, TIMES if times is None else times, **more), choice)
+    return render_tables(report, Style(lay_out, per_vcpu=per_vcpu)).rstrip("\n")
+
+
+def test_a_timed_report_says_where_the_time_went():
+    """Idle reasons and stops stand below the total, which has neither their exits nor their time."""
+    assert render_timed(waited_ns={101: 10_000_000, 102: 30_000_000}) == (
+        "guest01: vCPUs 0-1, 1.000 s\n"
+        "guest 80.0%, exits 0.1% (KVM <0.1%, QEMU <0.1%), idle 10.0%, stopped 5.0%\n"
+        "not seen 4.9%; in any of these, waiting for a CPU: 2.0%\n"
+        "reason          count  exits/s    time    mean     p99     max   QEMU\n"
+        "CPUID             500    500.0   41.5%  1.00us  1.00us  1.00us      -\n"
+        "EPT_VIOLATION       1      1.0    0.3%       -       -       -      -\n"
+        "IO_INSTRUCTION      1      1.0   58.1%   700us   700us   700us  50.0%\n"
+        "total             502    502.0  100.0%  2.40us  1.02us   700us  29.1%\n"
+        "HLT               100    100.0       -  2.00ms  2.00ms  2.00ms      -\n"
+        "(stopped)           2      2.0       -  50.0ms  50.0ms  50.0ms      -"
+    )
+
+
+def timed_lines(text):
+    """{reason: the rest of its line}, in order."""
+    return {words[0]: words[1:] for words in (line.split() for line in text.splitlines()[4:])}
+
+
+def test_a_timed_report_per_vcpu_has_an_account_of_each():
+    first, second = render_timed(per_vcpu=True, waited_ns={102: 500_000_000}).split("\n\n")
+    assert first.splitlines()[:3] == [
+        "guest01: vCPU 0, 1.000 s",
+        "guest 60.0%, exits 0.1% (KVM 0.1%, QEMU <0.1%), idle 20.0%, stopped 10.0%",
+        "not seen 9.9%; in any of these, waiting for a CPU: not known",
+    ]
+    assert second.splitlines()[:3] == [
+        "guest01: vCPU 1, 1.000 s",
+        "guest 100.0%, exits <0.1% (KVM <0.1%, QEMU 0.0%), idle 0.0%, stopped 0.0%",
+        # The parts are more than the whole by 0.2 ms here.
+        "not seen 0.0%; in any of these, waiting for a CPU: 50.0%",
+    ]
+    assert list(timed_lines(first)) == ["CPUID", "IO_INSTRUCTION", "total", "HLT", "(stopped)"]
+    assert list(timed_lines(second)) == ["CPUID", "EPT_VIOLATION", "total"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ({"top": 1}, ["CPUID", "(others)", "total", "HLT", "(stopped)"]),
+        ({"top": 1, "sort": Sort.TIME}, ["IO_INSTRUCTION", "(others)", "total", "HLT", "(stopped)"]),
+        ({"sort": Sort.TIME}, ["IO_INSTRUCTION", "CPUID", "EPT_VIOLATION", "total", "HLT", "(stopped)"]),
+        ({"sort": Sort.NAME}, ["CPUID", "EPT_VIOLATION", "IO_INSTRUCTION", "total", "HLT", "(stopped)"]),
+        ({"reasons": frozenset({12})}, ["(others)", "total", "HLT", "(stopped)"]),
+        (
+            {"without": frozenset({12})},
+            ["CPUID", "EPT_VIOLATION", "IO_INSTRUCTION", "(others)", "total", "(stopped)"],
+        ),
+    ],
+)
+def test_idle_rows_stand_below_the_total_whatever_is_chosen(choice, names):
+    shown = timed_lines(render_timed(choice=Choice(**choice)))
+    assert list(shown) == names
+    # Mean and longest of the total, which have no idle time; its share is always all.
+    assert shown["total"][2:4] == ["100.0%", "2.40us"] and shown["total"][5] == "700us"
+
+
+@pytest.mark.parametrize("choice", [{}, {"top": 1}, {"sort": Sort.TIME, "top": 2}, {"reasons": frozenset({12, 30})}])
+def test_the_total_of_timed_exits_has_none_of_the_idle_ones_below_it(choice):
+    shown = timed_lines(render_timed(choice=Choice(**choice)))
+    assert (shown["total"][0], shown["HLT"][0]) == ("502", "100")
+
+
+def test_a_halt_of_a_guest_on_amd_is_idle_too():
+    shown = timed_lines(render_timed({101: {0x78: lasted(10, 5), 0xA6: lasted(10, 4), 0x72: lasted(10, 3)}}, isa=SVM))
+    assert list(shown) == ["CPUID", "total", "HLT", "IDLE_HLT"]
+
+
+def test_a_bound_of_the_longest_is_marked():
+    times = {101: {10: lasted(1_000, 3) - lasted(1_000, 2)}}
+    assert timed_lines(render_timed(times))["CPUID"][5] == "<1.00us"
+
+
+def test_a_domain_that_was_not_seen_has_an_account():
+    assert render_timed({}) == (
+        "guest01: vCPUs 0-1, 1.000 s\n"
+        "guest 0.0%, exits 0.0% (KVM 0.0%, QEMU 0.0%), idle 0.0%, stopped 0.0%\n"
+        "not seen 100.0%; in any of these, waiting for a CPU: not known\n"
+        "reason  count  exits/s  time  mean  p99  max  QEMU\n"
+        "total       0      0.0  0.0%     -    -    -     -"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "targets"), [(0.0, (GUEST01,)), (1.0, (named("guest01", ()),))])
+def test_an_account_of_no_time_is_one(seconds, targets):
+    assert "\nguest 0.0%, exits 0.0% (" in render_timed({}, seconds=seconds, targets=targets)
+
+
+@pytest.mark.parametrize(
+    ("no_block", "line"),
+    [
+        (0, "not timed: 7 exits, whose end was not seen"),
+        (5, "not timed: 7 exits, whose end was not seen, 5 for want of room; raise --max-vcpus"),
+    ],
+)
+def test_exits_that_were_not_timed_are_told(no_block, line):
+    times = {101: {10: Tally(10, lasted(1_000, 3), untimed=7)}}
+    assert render_timed(times, no_block=no_block).split("\n\n")[1] == line
+    assert "not timed" not in render_timed()
+
+
+#: Takes six columns.
+LONG_NS = 12_345_678
+
+
+@pytest.mark.parametrize("reason", longest_names(VMX))
+@pytest.mark.parametrize(("is_bound", "longest"), [(False, "12.3ms"), (True, "<12.3ms")])
+def test_timed_reports_stay_below_80_columns(reason, is_bound, longest):
+    count = 123_456
+    time = Durations(
+        total_ns=LONG_NS * count,
+        qemu_ns=LONG_NS * count,
+        finished_ns=LONG_NS * count,
+        max_ns=LONG_NS,
+        is_bound=is_bound,
+        buckets={bucket_of(LONG_NS): count},
+    )
+    idle = {12: time, State.STOPPED: time}
+    text = render_timed({101: {reason: time, 0xBEEF: time, **idle}}, seconds=count / 10)
+    assert VMX.reasons.name_of(reason) in text
+    assert timed_lines(text)["total"] == ["246912", "20.0", "100.0%", "12.3ms", "12.3ms", longest, "100.0%"]
+    assert [line for line in text.splitlines() if len(line) >= 80] == []
+
+
+def test_an_account_of_all_the_time_stays_below_80_columns():
+    second = Durations(total_ns=10**9, qemu_ns=10**9)
+    for key in (12, 10, State.STOPPED, State.GUEST):
+        for per_vcpu in (False, True):
+            text = render_timed({101: {key: Tally(1, second)}}, per_vcpu=per_vcpu, waited_ns={101: 10**9, 102: 10**9})
+            assert [line for line in text.splitlines() if len(line) >= 80] == []
 
 
 # -- the list --
