@@ -66,7 +66,7 @@ def test_an_interval_in_which_nothing_ended_has_no_longest():
     assert (later.total_ns, later.max_ns, later.is_bound, later.finished, later.mean_ns) == (1_000, 0, False, 0, None)
 
 
-def test_percentiles_are_an_eighth_off_at_most_and_never_above_the_longest():
+def test_percentiles_are_a_quarter_off_at_most_and_never_above_the_longest():
     dice = random.Random(1)
     lengths = sorted(round(10 ** dice.uniform(3, 8)) for _ in range(5_000))
     durations = of(*lengths)
@@ -94,3 +94,8 @@ def test_nothing_is_false_and_anything_is_true():
     assert not NO_TIME and not Durations()
     for one in (of(0), Durations(total_ns=1), Durations(in_flight=-1)):
         assert one
+
+
+def test_beyond_the_last_bucket_the_longest_is_bound_by_the_longest_ever():
+    later = of(200 * 10**9, 150 * 10**9) - of(200 * 10**9)
+    assert (later.max_ns, later.is_bound) == (200 * 10**9, True)

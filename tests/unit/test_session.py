@@ -1,5 +1,6 @@
 """session: for how long threads have waited for a CPU between two reports."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -130,3 +131,19 @@ def test_an_account_is_of_the_time_between_two_reports(host, source):
         (shown,) = session.report().targets
         assert [one.table.account.wall_ns for one in shown.per_vcpu] == [10**9, 10**9]
         assert shown.table.account.wall_ns == 2 * 10**9
+
+
+def test_ids_that_are_used_again_have_no_wait_of_the_thread_before(host, source):
+    host.end_process(100)
+    host.add_process(100, {101: "CPU 0/KVM"}, started=10)
+    host.add_schedstat(100, 101, 5_000_000)
+    before = replace(domain("guest01", 100), started=10)
+    source.found = (before,)
+    session = start(host, source)
+    host.end_process(100)
+    host.add_process(100, {101: "CPU 0/KVM"}, started=20)
+    host.add_schedstat(100, 101, 70)
+    source.found = (replace(before, started=20),)
+    session.refresh()
+    waits = {one.target.started: one.table.account.waited_ns for one in session.report().targets}
+    assert waits == {10: None, 20: None}

@@ -56,7 +56,7 @@ class Durations:
         return self.finished_ns / finished if finished else None
 
     def percentile_ns(self, part: float) -> float | None:
-        """The length below which that part (0 .. 1) of the finished ones lies, an eighth more or less.
+        """The length below which that part (0 .. 1) of the finished ones lies, a quarter more or less.
 
         It is interpolated within a bucket, and never above the longest. None when none has finished.
         """
@@ -101,7 +101,10 @@ class Durations:
         if not grown:
             max_ns, is_bound = 0, False
         elif earlier.buckets and self.max_ns == earlier.max_ns:
-            max_ns, is_bound = min(self.max_ns, lower_bound_ns(max(grown) + 1)), True
+            highest = max(grown)
+            # The last bucket has no end.
+            end_ns = self.max_ns if highest == BUCKETS - 1 else lower_bound_ns(highest + 1)
+            max_ns, is_bound = min(self.max_ns, end_ns), True
         return Durations(
             total_ns=self.total_ns - earlier.total_ns,
             qemu_ns=self.qemu_ns - earlier.qemu_ns,

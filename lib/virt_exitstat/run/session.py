@@ -164,6 +164,7 @@ class Session:
                 # At once, for a process that takes the same pid is counted by the same ids.
                 self._counter.end(*process)
                 self._before = self._before.ended(*process)
+                self._waited_ns = {thread: ns for thread, ns in self._waited_ns.items() if thread.tgid != process[0]}
 
     def _merge(self, target: Target) -> Target:
         """The target with the vCPUs and threads that it had since the last report, those unplugged meanwhile too."""
