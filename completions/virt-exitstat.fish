@@ -21,7 +21,7 @@ set -g __virt_exitstat_options \
     '- total - a last table of all domains' \
     'o output table|wide|json|csv table (default): a table for each domain; wide: a line for each vCPU and reason; json: a document for programs; csv: the lines of wide for programs' \
     'r reason reasons+ only these reasons, by name or raw code; \'!NAME\': all but these; may be repeated' \
-    'n top number only the N most frequent reasons of each table' \
+    'n top number only the N first reasons of each table' \
     '- min-count number only reasons with at least N exits' \
     's sort count|rate|time|name sort reasons by count (default), rate, name or, with --time, time' \
     '- no-header - leave out headings and column names' \

@@ -167,7 +167,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--top",
-            "only the N most frequent reasons of each table",
+            "only the N first reasons of each table",
             short="-n",
             takes="N",
             parse=positive("--top"),
