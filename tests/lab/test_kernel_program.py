@@ -108,6 +108,27 @@ def test_maps_that_cannot_be_addressed_directly_are_said(monkeypatch):
     assert said[0].startswith("maps are looked up: this kernel takes no value of ")
 
 
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize("timed", [False, True])
+def test_a_counter_that_is_done_holds_no_descriptor_and_no_memory(timed):
+    """Its maps live as long as one is open."""
+    plans = plan_attachment(Path("/"))
+    with ExitCounter(EVERYTHING, plans, max_vcpus=64):
+        pass  # bcc itself opens something the first time
+    before = descriptors()
+    with ExitCounter(EVERYTHING, plans, max_vcpus=64, timed=timed) as counter:
+        counter.attach()
+        counter.snapshot()
+        assert len(descriptors()) > len(before)
+    assert descriptors() == before
+
+
+def descriptors():
+    """What is behind each descriptor of this process."""
+    links = sorted(Path("/proc/self/fd").iterdir())
+    return [(link.name, link.readlink()) for link in links if link.is_symlink()]
+
+
 def test_when_no_way_is_left_the_refusal_is_told_and_nothing_stays():
     """The raw program may not attach here, and no tracepoint's record is 10,000 bytes long."""
     plans = replace(

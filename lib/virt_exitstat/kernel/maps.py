@@ -44,7 +44,7 @@ class DirectMaps:
         return [*fds, f"-DCPUS={self.cpus}"] if fds else []
 
     def close(self) -> None:
-        """Let them go; a program that is loaded keeps its own."""
+        """Let them go; a program that is loaded goes on with them."""
         for fd in self.fds.values():
             os.close(fd)
         self.fds = {}
@@ -85,9 +85,10 @@ class Maps:
         return total
 
     def release(self) -> None:
-        """Let the mapped memory go."""
+        """Let the mapped memory and the arrays go: the kernel keeps these as long as a descriptor is open."""
         if self._cache is not None:
             self._cache.release()
+        self._direct.close()
 
     def _fd(self, name: str) -> int:
         return self._direct.fds[name] if name in self._direct.fds else int(self[name].map_fd)
