@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments.requests import MAX_VCPUS, Counting
+from .arguments.requests import Counting
 from .clock import Clock
 from .counts.counter import Counter
 from .domains import libvirtd
@@ -39,13 +39,14 @@ class World:
         """Make a counter of the exits that the filter lets through. Raises ExitStatError when this host cannot."""
         if self._make_counter:
             return self._make_counter(thread_filter, counting)
+        assert counting.max_vcpus, "whoever opens a session says how many"
         from .kernel.attach_plan import plan_attachment  # only here: nothing else than counting waits for it
         from .kernel.exit_counter import ExitCounter
 
         return ExitCounter(
             thread_filter,
             plan_attachment(self.root, counting.attachment),
-            max_vcpus=counting.max_vcpus or MAX_VCPUS,
+            max_vcpus=counting.max_vcpus,
             timed=counting.timed,
             root=self.root,
             debug=counting.debug,

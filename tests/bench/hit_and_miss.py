@@ -47,9 +47,9 @@ def statistics(fd):
 
 
 def ns_per_run(binary, program, threads):
-    fire(binary, program.fd, threads, 100, 1, 12)
+    fire(binary, {"kvm_exit": program.fd}, threads, 100, 1, 12)
     ns_before, runs_before = statistics(program.fd)
-    fire(binary, program.fd, threads, EVENTS // threads, -1, 12)
+    fire(binary, {"kvm_exit": program.fd}, threads, EVENTS // threads, -1, 12)
     ns, runs = statistics(program.fd)
     return (ns - ns_before) / (runs - runs_before)
 

@@ -36,9 +36,8 @@ def reading():
         print(f"{vcpus:6}", end="")
         for timed, width in ((False, 12), (True, 18)):
             with ExitCounter(EVERYTHING, TEST_PLANS, max_vcpus=vcpus, timed=timed) as counter:
-                fds = [counter.program_fd(event) for event in counter.events]
                 events = [event for reason in REASONS for event in ([reason, "entry"] if timed else [reason])]
-                fire(binary, fds, vcpus, 2 * len(events), 0, *events)
+                fire(binary, counter.program_fds, vcpus, 2 * len(events), 0, *events)
                 times = []
                 for _ in range(5):
                     before = time.perf_counter()

@@ -58,7 +58,7 @@ def fire(tmp_path_factory):
     """Run fire.c on a counter's programs; returns the tgid and the tids that ran."""
     binary = compile_fire(tmp_path_factory.mktemp("fire"))
     return lambda counter, threads, events, *kinds, cpus=0: run_fire(
-        binary, [counter.program_fd(event) for event in counter.events], threads, events, cpus, *kinds
+        binary, counter.program_fds, threads, events, cpus, *kinds
     )
 
 

@@ -24,9 +24,9 @@ def compile_fire(directory):
 def fire(binary, program_fds, threads, events, cpus, *kinds):
     """Run the program from threads (fire.c says what the words mean); the tgid and the tids that ran it.
 
-    `program_fds` is that of kvm_exit's program, or those of all three.
+    `program_fds` are that of kvm_exit's program or those of all three (ExitCounter.program_fds).
     """
-    fds = [program_fds] if isinstance(program_fds, int) else program_fds
+    fds = list(program_fds.values())
     command = [str(word) for word in (binary, ",".join(map(str, fds)), threads, events, cpus, *kinds)]
     with subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, text=True) as process:
         tids = [int(line) for line in process.stdout]
@@ -38,6 +38,6 @@ def run_here(counter, *arguments, event="kvm_exit"):
     """One event of this very thread."""
     args = (ctypes.c_uint64 * 3)(*arguments, *(0, 0, 1)[len(arguments) :])
     # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
-    attr = struct.pack("=I36xI4xQ72x", counter.program_fd(event), ctypes.sizeof(args), ctypes.addressof(args))
+    attr = struct.pack("=I36xI4xQ72x", counter.program_fds[event], ctypes.sizeof(args), ctypes.addressof(args))
     bpf, prog_test_run = 321, 10
     assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0

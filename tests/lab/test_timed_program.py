@@ -192,7 +192,7 @@ def test_what_a_thread_does_adds_up_to_the_time_that_passes(timed):
 
 def test_no_time_goes_backwards_while_threads_run(timed, tmp_path):
     one = timed()
-    fds = [one.program_fd(event) for event in one.events]
+    fds = list(one.program_fds.values())
     binary = compile_fire(tmp_path)
     command = [binary, ",".join(map(str, fds)), "2", "60000", "0", "0x72", "entry", "0x7B", "return", "entry"]
     told = {}

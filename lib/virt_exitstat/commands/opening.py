@@ -72,8 +72,7 @@ def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator
 @contextlib.contextmanager
 def open_session(found: Found, counting: Counting, world: World) -> Iterator[Session]:
     """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError."""
-    if counting.max_vcpus is None:
-        counting = replace(counting, max_vcpus=room_for(found.targets, timed=counting.timed))
+    counting = replace(counting, max_vcpus=counting.max_vcpus or room_for(found.targets, timed=counting.timed))
     with world.make_counter(found.targets.thread_filter(changes=found.follows), counting) as counter:
         yield Session(
             counter,

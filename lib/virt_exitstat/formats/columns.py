@@ -24,6 +24,10 @@ class Narrow:
     since_start: bool = False
 
 
+#: Of columns that the live view has not.
+_NOT_LIVE = Narrow("", 0, 0)
+
+
 @dataclass(frozen=True)
 class Column:
     """A number that each row has.
@@ -39,7 +43,7 @@ class Column:
     unit: str
     value: Callable[[Row], Any]
     formats: Mapping[str, Callable[..., Any]]
-    narrow: Narrow = Narrow("", 0, 0)
+    narrow: Narrow = _NOT_LIVE
     timed: bool = False
     align: str = "right"
     sort: Sort | None = None
@@ -94,24 +98,33 @@ def format_ns(length_ns: float, _width: int = 0) -> str:
     raise AssertionError(length_ns)
 
 
-def _time_of(name: str, part: float) -> Column:
-    """The column of a percentile, for programs."""
+def _time_of(
+    name: str,
+    heading: str,
+    value: Callable[[Row], float | None],
+    narrow: Narrow = _NOT_LIVE,
+    **shown: Callable[..., str],
+) -> Column:
+    """The column of a time in ns, for programs; `shown` says how it is written for people."""
     return Column(
         key=f"{name}_ns",
-        heading=name,
+        heading=heading,
         unit="ns",
-        value=lambda row: row.time.percentile_ns(part),
-        formats=_NS,
+        value=value,
+        # Whole nanoseconds: digits behind them would be made up.
+        formats={"wide": "{:.0f}".format, "csv": "{:.0f}".format, "json": round, **shown},
+        narrow=narrow,
         timed=True,
     )
+
+
+def _percentile(part: float) -> Callable[[Row], float | None]:
+    return lambda row: row.time.percentile_ns(part)
 
 
 def _rounded(digits: int) -> Callable[[float], float]:
     return lambda value: round(value, digits)
 
-
-# Whole nanoseconds: digits behind them would be made up.
-_NS: Mapping[str, Callable[..., Any]] = {"wide": "{:.0f}".format, "csv": "{:.0f}".format, "json": round}
 
 COLUMNS = (
     Column(
@@ -163,42 +176,20 @@ COLUMNS = (
         timed=True,
         sort=Sort.TIME,
     ),
-    Column(
-        key="total_ns",
-        heading="total",
-        unit="ns",
-        value=lambda row: row.time.total_ns,
-        formats=_NS,
-        timed=True,
+    _time_of("total", "total", lambda row: row.time.total_ns),
+    _time_of(
+        "mean",
+        "mean",
+        lambda row: row.time.mean_ns,
+        Narrow("mean", width=6, rank=2),
+        timed=format_ns,
+        live=format_ns,
     ),
-    Column(
-        key="mean_ns",
-        heading="mean",
-        unit="ns",
-        value=lambda row: row.time.mean_ns,
-        formats={**_NS, "timed": format_ns, "live": format_ns},
-        narrow=Narrow("mean", width=6, rank=2),
-        timed=True,
-    ),
-    _time_of("p50", 0.5),
-    _time_of("p90", 0.9),
-    Column(
-        key="p99_ns",
-        heading="p99",
-        unit="ns",
-        value=lambda row: row.time.percentile_ns(0.99),
-        formats={**_NS, "timed": format_ns},
-        timed=True,
-    ),
-    _time_of("p99_9", 0.999),
-    Column(
-        key="max_ns",
-        heading="max",
-        unit="ns",
-        value=lambda row: row.time.max_ns if row.time.finished else None,
-        formats=_NS,
-        timed=True,
-    ),
+    _time_of("p50", "p50", _percentile(0.5)),
+    _time_of("p90", "p90", _percentile(0.9)),
+    _time_of("p99", "p99", _percentile(0.99), timed=format_ns),
+    _time_of("p99_9", "p99_9", _percentile(0.999)),
+    _time_of("max", "max", lambda row: row.time.max_ns if row.time.finished else None),
     Column(
         key="max_is_bound",
         heading="max",
@@ -210,14 +201,7 @@ COLUMNS = (
         },
         timed=True,
     ),
-    Column(
-        key="qemu_ns",
-        heading="in QEMU",
-        unit="ns",
-        value=lambda row: row.time.qemu_ns,
-        formats=_NS,
-        timed=True,
-    ),
+    _time_of("qemu", "in QEMU", lambda row: row.time.qemu_ns),
     Column(
         key="qemu_share",
         heading="QEMU",

@@ -84,13 +84,11 @@ class ExitCounter:
         return self._program.maps.memory_bytes()
 
     @property
-    def events(self) -> tuple[str, ...]:
-        """KVM's events that something is loaded for, kvm_exit first."""
-        return self._program.events
-
-    def program_fd(self, event: str = "kvm_exit") -> int:
-        """The file descriptor of what is loaded for an event, for tests that run it without KVM (BPF_PROG_TEST_RUN)."""
-        return self._program.fd(event)
+    def program_fds(self) -> dict[str, int]:
+        """{KVM's event: file descriptor of what is loaded for it}, kvm_exit first, for tests that run it without KVM
+        (BPF_PROG_TEST_RUN).
+        """
+        return self._program.fds
 
     @property
     def isa(self) -> Isa:

@@ -83,13 +83,9 @@ class Program:
         return self._maps
 
     @property
-    def events(self) -> tuple[str, ...]:
-        """The events that a function is loaded for, kvm_exit first."""
-        return tuple(event.decode() for event in self._functions)
-
-    def fd(self, event: str = _EVENT.decode()) -> int:
-        """The file descriptor of the function that is for an event."""
-        return int(self._functions[event.encode()].fd)
+    def fds(self) -> dict[str, int]:
+        """{event: file descriptor of the function that is for it}, kvm_exit first."""
+        return {event.decode(): int(function.fd) for event, function in self._functions.items()}
 
     @property
     def attachment(self) -> Attachment:
@@ -98,7 +94,7 @@ class Program:
 
     def recursion_misses(self) -> int:
         """The number of times that the kernel skipped it because another program was running on that CPU."""
-        return fdinfo(self.fd(), "recursion_misses")
+        return fdinfo(self.fds[_EVENT.decode()], "recursion_misses")
 
     def attach(self) -> None:
         """Have it run at each exit, in the cheapest way that this kernel accepts."""
@@ -111,7 +107,7 @@ class Program:
                 self.unload()
                 self._load_cheapest()
         not_raw = f"; not raw: {self._plans.not_raw}" if self._plans.not_raw else ""
-        self._note(f"attached to the {_describe(self._left[0])} ({self._left[0].why}{not_raw})")
+        self._note(f"attached to the {_describe(_EVENT, self.attachment)} ({self._left[0].why}{not_raw})")
 
     def detach(self) -> None:
         """Have it run no more; its maps stay. Does nothing unless attached."""
@@ -176,21 +172,20 @@ class Program:
         return (ctypes.c_uint8 * size).from_address(start)
 
     def _attach(self, plan: AttachPlan) -> None:
-        bpf = self._bpf
         with contextlib.ExitStack() as undo:
             for event, function in TIMING.items() if self._timed else ():
-                what = f"raw tracepoint kvm:{event.decode()}"
-                with quiet_stderr(self._debug, lambda said, what=what: explain_attach(said, what)):  # type: ignore[misc]
-                    bpf.attach_raw_tracepoint(tp=event, fn_name=function)
-                undo.callback(bpf.detach_raw_tracepoint, tp=event)
-            with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(plan))):
-                if plan.attachment is Attachment.RAW:
-                    bpf.attach_raw_tracepoint(tp=_EVENT, fn_name=_FUNCTION)
-                    undo.callback(bpf.detach_raw_tracepoint, tp=_EVENT)
-                else:
-                    bpf.attach_tracepoint(tp=b"kvm:" + _EVENT, fn_name=_FUNCTION)
-                    undo.callback(bpf.detach_tracepoint, tp=b"kvm:" + _EVENT)
+                self._attach_to(event, function, Attachment.RAW, undo)
+            self._attach_to(_EVENT, _FUNCTION, plan.attachment, undo)
             self._attached = undo.pop_all()
+
+    def _attach_to(self, event: bytes, function: bytes, how: Attachment, undo: contextlib.ExitStack) -> None:
+        with quiet_stderr(self._debug, lambda said: explain_attach(said, _describe(event, how))):
+            if how is Attachment.RAW:
+                self._bpf.attach_raw_tracepoint(tp=event, fn_name=function)
+                undo.callback(self._bpf.detach_raw_tracepoint, tp=event)
+            else:
+                self._bpf.attach_tracepoint(tp=b"kvm:" + event, fn_name=function)
+                undo.callback(self._bpf.detach_tracepoint, tp=b"kvm:" + event)
 
 
 def mark_kernel_calls(code: Any, function: int) -> None:
@@ -211,8 +206,8 @@ def _create_array(name: str, size: int) -> int:
     return int(lib.bcc_create_map(_ARRAY, name.encode(), 4, size, 1, _MMAPABLE))
 
 
-def _describe(plan: AttachPlan) -> str:
-    return f"{'raw tracepoint' if plan.attachment is Attachment.RAW else 'tracepoint'} kvm:{_EVENT.decode()}"
+def _describe(event: bytes, how: Attachment) -> str:
+    return f"{'raw tracepoint' if how is Attachment.RAW else 'tracepoint'} kvm:{event.decode()}"
 
 
 def _import_bcc() -> Any:

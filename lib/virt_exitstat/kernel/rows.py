@@ -54,9 +54,7 @@ class Rows:
         """Let the mapped memory go; nothing can be read any more."""
         self._rows.release()
 
-    def snapshot(
-        self, recursion_misses: int, is_gone: Callable[[Thread], bool] = lambda _thread: False
-    ) -> CountSnapshot:
+    def snapshot(self, recursion_misses: int, is_gone: Callable[[Thread], bool]) -> CountSnapshot:
         """Read all counts. May be called while attached: each counter is one word that only its thread writes.
 
         What a thread that is gone did last has no time any more. What it says of rows that were taken back is said
@@ -122,7 +120,7 @@ class Rows:
             self._maps.clear_cache()
             self._clear_again = True
             if self._timed:
-                self._leave_out(before - after)
+                self._leave_out(before - after, after)
 
     def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
         wanted = self._maps["wanted"]
@@ -221,21 +219,19 @@ class Rows:
                     tallies[reason] = Tally(tally.exits, tally.time, untimed)
         return tallies
 
-    def _leave_out(self, dropped: Iterable[int]) -> None:
+    def _leave_out(self, dropped: frozenset[int], wanted: frozenset[int]) -> None:
         """Close what threads do that are no longer wanted: what they do unseen is not to be told later."""
-        clock_ns, keys = time.monotonic_ns(), frozenset(dropped)
+        clock_ns = time.monotonic_ns()
         for identity, row in self._rows.taken():
             thread = thread_of(identity)
-            if keys & {thread.tgid << 32, thread.tgid << 32 | thread.tid} and not self._is_wanted(thread):
+            keys = {thread.tgid << 32, thread.tgid << 32 | thread.tid}
+            if keys & dropped and not keys & wanted:
                 _, _, window = self._rows.read_timed(row, clock_ns)
                 self._rows.stop_timing(row)
                 if window.key is not None:
                     time_of = replace(_in_flight(window), in_flight=0)
                     before = self._left_out.get(thread, {})
                     self._left_out[thread] = add_up_by_reason((before, {window.key: Tally(0, time_of)}))
-
-    def _is_wanted(self, thread: Thread) -> bool:
-        return not self._filter.keys().isdisjoint({thread.tgid << 32, thread.tgid << 32 | thread.tid})
 
 
 def _in_flight(window: Window) -> Durations:

@@ -153,9 +153,8 @@ def _report_target(
         of_one = table if len(counted) == len(parts) == 1 and parts[0] else tables.make(tallies)
         account = tables.account(thread, tallies)
         per_vcpu.append(VCpuReport(number, thread, replace(of_one, account=account) if account else of_one))
-    accounts = [one.table.account for one in per_vcpu if one.table.account]
     if tables.timed:
-        table = replace(table, account=sum(accounts, Account()))
+        table = replace(table, account=sum([one.table.account for one in per_vcpu if one.table.account], Account()))
     per_vcpu.sort(key=lambda one: (-one.table.total.exits, one.vcpu is None, one.vcpu or 0, one.thread))
     return TargetReport(
         target=target,
