@@ -167,3 +167,48 @@ def test_memory_that_is_let_go_is_no_longer_read(made):
     made.memory.release()
     with pytest.raises(ValueError, match="released"):
         made.read()
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("in_exit", [False, True])
+@pytest.mark.parametrize("where", ["_copy", "copy"])
+@pytest.mark.parametrize("moments", [(0,), (1,), (0, 1), (0, 2), (1, 2), (0, 1, 2), tuple(range(12))])
+def test_what_ends_while_a_row_is_read_is_told_whole(made, monkeypatch, moments, where, in_exit, at_once):
+    """Its thread goes on whenever something is copied: exits for two reasons in turn, and the guest, 100 ns each."""
+    guest, state = window_slots(made.table.slots).guest, {"copies": 0, "ended": 0, "guest": 0, 10: 1, 11: 1}
+    for block, slot in enumerate((10, 11), 1):
+        made.set("block", block, slot)
+        made.set("exits", 1, slot)
+        made.set_block(block, "total", 2_000)
+    made.window(10 if in_exit else guest, 5_000)
+
+    def go_on():
+        state["ended"] += 1
+        exits, began = divmod(state["ended"] + in_exit, 2)
+        slot, begun_ns = 10 + exits % 2, 5_000 - 100 * state["ended"]
+        if began:
+            state[slot] += 1
+            made.set("exits", state[slot], slot)
+            made.window(slot, begun_ns)
+            state["guest"] += 100
+            made.set("guest", state["guest"])
+        else:
+            ended = 10 if state["ended"] == 1 else 10 + (exits - 1) % 2
+            made.window(guest, begun_ns)
+            made.set_block(ended - 9, "total", 2_000 + 100 * (1 + state.setdefault(f"total {ended}", 0)))
+            state[f"total {ended}"] += 1
+
+    def copy_and_go_on(number):
+        copied = copy(number)
+        state["copies"] += 1
+        if state["copies"] - 1 in moments:
+            for _ in range(at_once):
+                go_on()
+        return copied
+
+    owner = made.memory if where == "_copy" else made.memory._blocks
+    copy = getattr(owner, where)
+    monkeypatch.setattr(owner, where, copy_and_go_on)
+    tallies, _, window = made.read()
+    assert state["ended"] == at_once * len(moments)
+    assert sum(tally.time.total_ns for tally in tallies.values()) + window.length_ns == 9_000

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..isa.reasons import ReasonTable
 from .durations import Durations
-from .layout import block_structure, row_structure, window_slots
+from .layout import Field, block_structure, row_structure, window_slots
 from .snapshot import State
 from .tally import Tally
 
-#: A vCPU that exits all the time may close a window while its row is read. Then it is read again, so often at most.
-_TRIES = 8
+#: A vCPU that exits all the time may close a window while it is read. Then it is read again, so often at most.
+_TRIES = 200
 
 #: The time in a row's `window` has 56 bits.
 _TIME_BITS = 56
@@ -20,6 +21,10 @@ _TIME_BITS = 56
 #: A histogram's counters have 32 bits. One that was in the upper half and is in the lower one has come round, if it is
 #: looked at often enough: half of it takes a million exits a second 35 minutes.
 _HALF = 1 << 31
+
+
+#: {bytes of a number: how struct calls it}.
+_FORMATS = {8: "Q", 4: "I", 2: "H"}
 
 
 class Window(NamedTuple):
@@ -50,20 +55,15 @@ class RowMemory:
         self._slots, self._capacity = slots, capacity
         self._keys: list[int] = [table.reason_of(slot) for slot in range(slots)]
         self._others = window_slots(slots)
-        self._words = rows.cast("Q")
-        self._halves = rows.cast("H")
+        self._bytes, self._words = rows, rows.cast("Q")
         self._blocks = _BlockMemory(blocks) if blocks is not None else None
-        self._views = [rows, blocks]
 
     def release(self) -> None:
         """Let the memory go; nothing can be read any more."""
         self._words.release()
-        self._halves.release()
+        self._bytes.release()
         if self._blocks:
             self._blocks.release()
-        for view in self._views:
-            if view is not None:
-                view.release()
 
     def taken(self) -> list[tuple[int, int]]:
         """(identity, row) of each row that belongs to a thread."""
@@ -73,7 +73,8 @@ class RowMemory:
 
     def read(self, row: int) -> dict[int, Tally]:
         """{raw reason: tally} of a row, whose exits are not timed."""
-        return {self._keys[slot]: Tally(exits) for slot, exits in enumerate(self._numbers(row, "exits")) if exits}
+        exits = self._numbers(self._copy(row), "exits")
+        return {self._keys[slot]: Tally(count) for slot, count in enumerate(exits) if count}
 
     def read_timed(self, row: int, clock_ns: int) -> tuple[dict[int, Tally], Tally | None, Window]:
         """{raw reason or State: tally} of a row, the times of exits without a slot, and what is in flight.
@@ -81,15 +82,12 @@ class RowMemory:
         Of the latter nothing is in the tallies. `clock_ns` was read before, so that no exit is told longer than it was.
         """
         assert self._blocks
-        for _ in range(_TRIES):
-            window = self._number(row, "window")
-            left = self._number(row, "left")
-            guest = self._number(row, "guest")
-            exits = self._numbers(row, "exits")
-            times = {slot: self._blocks.read(block) for slot, block in enumerate(self._numbers(row, "block")) if block}
-            if window == self._number(row, "window"):
-                break
-        window = self._number(row, "window")
+        copy, copies = self._copy_all(row)
+        window, left, guest = (self._number(copy, field) for field in ("window", "left", "guest"))
+        exits = self._numbers(copy, "exits")
+        times = {
+            slot: self._blocks.read(block, copies[slot]) for slot, block in self._blocks_of(copy) if slot in copies
+        }
         tallies = {
             key: Tally(exits[slot], times.get(slot, Durations()))
             for slot, key in enumerate(self._keys)
@@ -103,14 +101,13 @@ class RowMemory:
 
     def stop_timing(self, row: int) -> None:
         """Forget what the row's thread does; the next event begins anew. No event may come meanwhile."""
-        self._set(row, "window", self._others.unknown)
-        self._set(row, "left", 0)
+        self._words[self._word_at(row, "window")] = self._others.unknown
+        self._words[self._word_at(row, "left")] = 0
 
     def clear(self, row: int) -> list[int]:
         """Make it nobody's row, with zeros; the blocks that it had, cleared as well. It must not be in use."""
-        blocks = [block for block in self._numbers(row, "block") if block] if self._blocks else []
-        step = self._structure.size // 8
-        self._words[row * step : (row + 1) * step] = memoryview(bytes(self._structure.size)).cast("Q")
+        blocks = [block for _, block in self._blocks_of(self._copy(row))] if self._blocks else []
+        self._bytes[row * self._structure.size : (row + 1) * self._structure.size] = bytes(self._structure.size)
         for block in blocks:
             assert self._blocks
             self._blocks.clear(block)
@@ -120,9 +117,8 @@ class RowMemory:
         """Look at all times, so that counters that come round are noticed."""
         if self._blocks:
             for _, row in self.taken():
-                for block in self._numbers(row, "block"):
-                    if block:
-                        self._blocks.read(block)
+                for _, block in self._blocks_of(self._copy(row)):
+                    self._blocks.read(block, self._blocks.copy(block))
 
     def _window(self, window: int, left: int, clock_ns: int) -> Window:
         slot = window & 0xFF
@@ -138,50 +134,82 @@ class RowMemory:
         key = (self._keys[slot] if slot < self._slots else keys.get(slot)) if window else None
         return Window(key, length_ns, max(clock_ns - left, 0) if left else 0)
 
-    def _number(self, row: int, field: str) -> int:
-        return self._words[(row * self._structure.size + self._structure.fields[field].at) // 8]
+    def _copy_all(self, row: int) -> tuple[bytes, dict[int, bytes]]:
+        """A row and, by slot, its blocks, all of one moment.
 
-    def _set(self, row: int, field: str, number: int) -> None:
-        self._words[(row * self._structure.size + self._structure.fields[field].at) // 8] = number
+        First all are copied; then, until nothing happens meanwhile, only those that may have changed since. Whatever
+        takes time stands outside of the copying.
+        """
+        assert self._blocks
+        first = self._copy(row)
+        again = dict(self._blocks_of(first))
+        copies: dict[int, bytes] = {}
+        for _ in range(_TRIES):
+            copy = self._copy(row)
+            copies.update({slot: self._blocks.copy(block) for slot, block in again.items()})
+            after = self._copy(row)
+            changed = self._changed_blocks(first, after) if first != after else {}
+            if copy == after and changed.keys() <= again.keys():
+                break
+            again = changed
+        return copy, copies
 
-    def _numbers(self, row: int, field: str) -> list[int]:
-        place = self._structure.fields[field]
-        words = self._words if place.width == 8 else self._halves
-        at = (row * self._structure.size + place.at) // place.width
-        return words[at : at + place.numbers].tolist()
+    def _changed_blocks(self, before: bytes, after: bytes) -> dict[int, int]:
+        """{slot: block} of those that may have changed between two copies of a row."""
+        exits = zip(self._numbers(before, "exits"), self._numbers(after, "exits"))
+        slots = {slot for slot, (old, new) in enumerate(exits) if old != new}
+        # What was under way ended without being counted again; the other two are not counted in the row.
+        slots |= {self._number(before, "window") & 0xFF, self._others.unslotted, self._others.stopped}
+        return {slot: block for slot, block in self._blocks_of(after) if slot in slots}
+
+    def _copy(self, row: int) -> bytes:
+        return bytes(self._bytes[row * self._structure.size : (row + 1) * self._structure.size])
+
+    def _word_at(self, row: int, field: str) -> int:
+        return (row * self._structure.size + self._structure.fields[field].at) // 8
+
+    def _number(self, copy: bytes, field: str) -> int:
+        return self._numbers(copy, field)[0]
+
+    def _numbers(self, copy: bytes, field: str) -> tuple[int, ...]:
+        return _numbers(copy, self._structure.fields[field])
+
+    def _blocks_of(self, copy: bytes) -> list[tuple[int, int]]:
+        """(slot, block) of each slot of a row that has one."""
+        return [(slot, block) for slot, block in enumerate(self._numbers(copy, "block")) if block]
 
 
 class _BlockMemory:
     """The map `blocks`: `max`, `total` and `qemu` of a block only grow, as do its counters until they come round."""
 
     def __init__(self, blocks: memoryview) -> None:
-        self._structure = block_structure()
-        self._words, self._counters = blocks.cast("Q"), blocks.cast("I")
+        self._structure, self._bytes = block_structure(), blocks
         # (block, bucket) of counters in their upper half, and what those that came round had before.
         self._high: set[tuple[int, int]] = set()
         self._before: dict[tuple[int, int], int] = {}
 
     def release(self) -> None:
-        self._words.release()
-        self._counters.release()
+        self._bytes.release()
 
-    def read(self, block: int) -> Durations:
-        fields, at = self._structure.fields, block * self._structure.size
-        total, longest, qemu = (self._words[(at + fields[name].at) // 8] for name in ("total", "max", "qemu"))
-        first = (at + fields["bucket"].at) // 4
-        counters = self._counters[first : first + fields["bucket"].numbers].tolist()
+    def copy(self, block: int) -> bytes:
+        return bytes(self._bytes[block * self._structure.size : (block + 1) * self._structure.size])
+
+    def read(self, block: int, copy: bytes) -> Durations:
+        """What a copy of the block says."""
+        fields = self._structure.fields
+        (total,), (longest,), (qemu,) = (_numbers(copy, fields[name]) for name in ("total", "max", "qemu"))
+        counters = _numbers(copy, fields["bucket"])
         buckets = {bucket: exits for bucket, exits in enumerate(counters) if exits}
         if self._high or self._before or max(counters) >= _HALF:
             buckets = dict(self._carry(block, counters))
         return Durations(total_ns=total, qemu_ns=qemu, finished_ns=total, max_ns=longest, buckets=buckets)
 
     def clear(self, block: int) -> None:
-        at, size = block * self._structure.size // 8, self._structure.size
-        self._words[at : at + size // 8] = memoryview(bytes(size)).cast("Q")
+        self._bytes[block * self._structure.size : (block + 1) * self._structure.size] = bytes(self._structure.size)
         self._high = {place for place in self._high if place[0] != block}
         self._before = {place: exits for place, exits in self._before.items() if place[0] != block}
 
-    def _carry(self, block: int, counters: list[int]) -> Iterator[tuple[int, int]]:
+    def _carry(self, block: int, counters: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         for bucket, exits in enumerate(counters):
             place = (block, bucket)
             if exits >= _HALF:
@@ -191,3 +219,7 @@ class _BlockMemory:
                 self._before[place] = self._before.get(place, 0) + 2 * _HALF
             if exits or place in self._before:
                 yield bucket, exits + self._before.get(place, 0)
+
+
+def _numbers(copy: bytes, field: Field) -> tuple[int, ...]:
+    return struct.unpack_from(f"={field.numbers}{_FORMATS[field.width]}", copy, field.at)
