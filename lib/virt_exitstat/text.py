@@ -1,4 +1,4 @@
-"""Foreign text (domain and process names, what libvirt says) made safe to show on a terminal."""
+"""Text for people: foreign names made safe to show on a terminal, numbers of things."""
 
 from __future__ import annotations
 
@@ -6,3 +6,8 @@ from __future__ import annotations
 def escape(text: str) -> str:
     """The text with whatever a terminal would not print as itself (control characters, bidi marks) as `\\x1b`."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def plural(number: int, thing: str) -> str:
+    """A number of things: `1 exit`, `2 exits`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

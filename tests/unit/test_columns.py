@@ -82,11 +82,11 @@ def test_a_row_has_its_times():
     assert written("timed", time, exits=5) == {
         "count": "5",
         "per_second": "5.0",
-        "time_share": "100.0%",
+        "time_share": "100%",
         "mean_ns": "2.00us",
         "p99_ns": "2.00us",
         "max_is_bound": "2.00us",
-        "qemu_share": "20.0%",
+        "qemu_share": "20%",
     }
     assert written("csv", time)["total_ns"] == "10000"
     assert written("json", time)["max_ns"] == 2_000

@@ -213,13 +213,13 @@ def test_a_timed_report_says_where_the_time_went():
         "guest01: vCPUs 0-1, 1.000 s\n"
         "guest 80.0%, exits 0.1% (KVM <0.1%, QEMU <0.1%), idle 10.0%, stopped 5.0%\n"
         "not seen 4.9%; in any of these, waiting for a CPU: 2.0%\n"
-        "reason          count  exits/s    time    mean     p99     max   QEMU\n"
-        "CPUID             500    500.0   41.5%  1.00us  1.00us  1.00us      -\n"
-        "EPT_VIOLATION       1      1.0    0.3%       -       -       -      -\n"
-        "IO_INSTRUCTION      1      1.0   58.1%   700us   700us   700us  50.0%\n"
-        "total             502    502.0  100.0%  2.40us  1.02us   700us  29.1%\n"
-        "HLT               100    100.0       -  2.00ms  2.00ms  2.00ms      -\n"
-        "(stopped)           2      2.0       -  50.0ms  50.0ms  50.0ms      -"
+        "reason          count  per s   time    mean     p99     max  QEMU\n"
+        "CPUID             500  500.0  41.5%  1.00us  1.00us  1.00us     -\n"
+        "EPT_VIOLATION       1    1.0   0.3%       -       -       -     -\n"
+        "IO_INSTRUCTION      1    1.0  58.1%   700us   700us   700us   50%\n"
+        "total             502  502.0   100%  2.40us  1.02us   700us   29%\n"
+        "HLT               100  100.0      -  2.00ms  2.00ms  2.00ms     -\n"
+        "(stopped)           2    2.0      -  50.0ms  50.0ms  50.0ms     -"
     )
 
 
@@ -255,21 +255,33 @@ def test_a_timed_report_per_vcpu_has_an_account_of_each():
         ({"reasons": frozenset({12})}, ["(others)", "total", "HLT", "(stopped)"]),
         (
             {"without": frozenset({12})},
-            ["CPUID", "EPT_VIOLATION", "IO_INSTRUCTION", "(others)", "total", "(stopped)"],
+            ["CPUID", "EPT_VIOLATION", "IO_INSTRUCTION", "total", "(idle)", "(stopped)"],
         ),
+        ({"min_count": 200}, ["CPUID", "(others)", "total", "(idle)", "(stopped)"]),
     ],
 )
 def test_idle_rows_stand_below_the_total_whatever_is_chosen(choice, names):
     shown = timed_lines(render_timed(choice=Choice(**choice)))
     assert list(shown) == names
     # Mean and longest of the total, which have no idle time; its share is always all.
-    assert shown["total"][2:4] == ["100.0%", "2.40us"] and shown["total"][5] == "700us"
+    assert shown["total"][2:4] == ["100%", "2.40us"] and shown["total"][5] == "700us"
 
 
-@pytest.mark.parametrize("choice", [{}, {"top": 1}, {"sort": Sort.TIME, "top": 2}, {"reasons": frozenset({12, 30})}])
-def test_the_total_of_timed_exits_has_none_of_the_idle_ones_below_it(choice):
+@pytest.mark.parametrize(
+    ("choice", "idle"),
+    [
+        ({}, "HLT"),
+        ({"top": 1}, "HLT"),
+        ({"sort": Sort.TIME, "top": 2}, "HLT"),
+        ({"reasons": frozenset({12, 30})}, "HLT"),
+        ({"without": frozenset({12})}, "(idle)"),
+        ({"min_count": 200}, "(idle)"),
+    ],
+)
+def test_the_total_of_timed_exits_has_none_of_the_idle_ones_below_it(choice, idle):
     shown = timed_lines(render_timed(choice=Choice(**choice)))
-    assert (shown["total"][0], shown["HLT"][0]) == ("502", "100")
+    assert shown["total"][0] == "502"
+    assert shown[idle] == ["100", "100.0", "-", "2.00ms", "2.00ms", "2.00ms", "-"]
 
 
 def test_a_halt_of_a_guest_on_amd_is_idle_too():
@@ -287,8 +299,8 @@ def test_a_domain_that_was_not_seen_has_an_account():
         "guest01: vCPUs 0-1, 1.000 s\n"
         "guest 0.0%, exits 0.0% (KVM 0.0%, QEMU 0.0%), idle 0.0%, stopped 0.0%\n"
         "not seen 100.0%; in any of these, waiting for a CPU: not known\n"
-        "reason  count  exits/s  time  mean  p99  max  QEMU\n"
-        "total       0      0.0  0.0%     -    -    -     -"
+        "reason  count  per s  time  mean  p99  max  QEMU\n"
+        "total       0    0.0  0.0%     -    -    -     -"
     )
 
 
@@ -298,15 +310,19 @@ def test_an_account_of_no_time_is_one(seconds, targets):
 
 
 @pytest.mark.parametrize(
-    ("no_block", "line"),
+    ("untimed", "no_block", "lines"),
     [
-        (0, "not timed: 7 exits, whose end was not seen"),
-        (5, "not timed: 7 exits, whose end was not seen, 5 for want of room; raise --max-vcpus"),
+        (1, 0, "not timed: 1 exit, whose end was not seen"),
+        (
+            7,
+            5,
+            "not timed: 7 exits, whose end was not seen\nno room: 5 times of exits or stops; raise --max-vcpus",
+        ),
     ],
 )
-def test_exits_that_were_not_timed_are_told(no_block, line):
-    times = {101: {10: Tally(10, lasted(1_000, 3), untimed=7)}}
-    assert render_timed(times, no_block=no_block).split("\n\n")[1] == line
+def test_exits_that_were_not_timed_are_told(untimed, no_block, lines):
+    times = {101: {10: Tally(10, lasted(1_000, 3), untimed=untimed)}}
+    assert render_timed(times, no_block=no_block).split("\n\n")[1] == lines
     assert "not timed" not in render_timed()
 
 
@@ -314,10 +330,11 @@ def test_exits_that_were_not_timed_are_told(no_block, line):
 LONG_NS = 12_345_678
 
 
-@pytest.mark.parametrize("reason", longest_names(VMX))
-@pytest.mark.parametrize(("is_bound", "longest"), [(False, "12.3ms"), (True, "<12.3ms")])
-def test_timed_reports_stay_below_80_columns(reason, is_bound, longest):
-    count = 123_456
+@pytest.mark.parametrize(("isa", "reason"), [(isa, reason) for isa in (SVM, VMX) for reason in longest_names(isa)])
+@pytest.mark.parametrize(
+    ("count", "is_bound", "longest"), [(12_345_678, False, "12.3ms"), (1_234_567, True, "<12.3ms")]
+)
+def test_timed_reports_stay_below_80_columns(isa, reason, count, is_bound, longest):
     time = Durations(
         total_ns=LONG_NS * count,
         qemu_ns=LONG_NS * count,
@@ -326,11 +343,12 @@ def test_timed_reports_stay_below_80_columns(reason, is_bound, longest):
         is_bound=is_bound,
         buckets={bucket_of(LONG_NS): count},
     )
-    idle = {12: time, State.STOPPED: time}
-    text = render_timed({101: {reason: time, 0xBEEF: time, **idle}}, seconds=count / 10)
-    assert VMX.reasons.name_of(reason) in text
-    assert timed_lines(text)["total"] == ["246912", "20.0", "100.0%", "12.3ms", "12.3ms", longest, "100.0%"]
-    assert [line for line in text.splitlines() if len(line) >= 80] == []
+    idle = {next(iter(isa.idle)): time, State.STOPPED: time}
+    text = render_timed({101: {reason: time, 0xBEEF: time, **idle}}, seconds=count / 10_000, isa=isa)
+    assert isa.reasons.name_of(reason) in text
+    assert timed_lines(text)["total"] == [str(2 * count), "20000", "100%", "12.3ms", "12.3ms", longest, "100%"]
+    # The account is of more than the time that passed here.
+    assert [line for line in text.splitlines()[2:] if len(line) >= 80] == []
 
 
 def test_an_account_of_all_the_time_stays_below_80_columns():

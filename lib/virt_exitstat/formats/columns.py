@@ -35,7 +35,8 @@ class Column:
     `key` is its name in CSV and JSON, `heading` stands over tables, `unit` is what it is measured in. `formats` says
     how `value` is written in each format that shows it: a table of exits that are timed is "timed", and in the live
     view ("live") a width comes with it. A `value` of None is not known. `timed` columns are there only where exits are
-    timed; `sort` is the order by this number, if there is one.
+    timed, and then `brief`, if there is one, stands over the table; `sort` is the order by this number, if there is
+    one.
     """
 
     key: str
@@ -45,13 +46,9 @@ class Column:
     formats: Mapping[str, Callable[..., Any]]
     narrow: Narrow = _NOT_LIVE
     timed: bool = False
+    brief: str = ""
     align: str = "right"
     sort: Sort | None = None
-
-    @property
-    def short_heading(self) -> str:
-        """The heading where room is scarce."""
-        return self.narrow.heading or self.heading
 
     def write(self, row: Row, how: str, *width: int) -> Any:
         """The row's number as the format `how` has it; the live view's has a width."""
@@ -86,6 +83,16 @@ def format_rate(rate: float, width: int) -> str:
 def format_share(share: float, _width: int = 0) -> str:
     """A part of the whole in per cent. A share above 0 is shown as <0.1% at least."""
     return f"{share:.1%}" if share >= 0.0005 or not share else "<0.1%"
+
+
+def format_tight_share(share: float) -> str:
+    """As format_share(), but in five columns: the whole is 100%."""
+    return format_share(share) if share < 0.9995 else f"{share:.0%}"
+
+
+def format_whole_share(share: float) -> str:
+    """As format_share(), but in whole per cent: four columns."""
+    return f"{share:.0%}" if share >= 0.005 or not share else "<1%"
 
 
 def format_ns(length_ns: float, _width: int = 0) -> str:
@@ -144,13 +151,14 @@ COLUMNS = (
         formats={
             "table": "{:.1f}".format,
             # Eight columns and a long name have to fit into a line.
-            "timed": lambda rate: format_rate(rate, 6),
+            "timed": lambda rate: format_rate(rate, 5),
             "wide": "{:.3f}".format,
             "csv": "{:.3f}".format,
             "json": _rounded(3),
             "live": format_rate,
         },
         narrow=Narrow("exits/s", width=9, rank=0),
+        brief="per s",
         sort=Sort.RATE,
     ),
     Column(
@@ -171,7 +179,7 @@ COLUMNS = (
         heading="time",
         unit="of the time of the table's exits, 0 .. 1",
         value=lambda row: row.time_share,
-        formats={"timed": format_share, "json": _rounded(6), "live": format_share},
+        formats={"timed": format_tight_share, "json": _rounded(6), "live": format_share},
         narrow=Narrow("time", width=6, rank=1),
         timed=True,
         sort=Sort.TIME,
@@ -207,7 +215,7 @@ COLUMNS = (
         heading="QEMU",
         unit="of the row's time, 0 .. 1",
         value=lambda row: row.qemu_share,
-        formats={"timed": lambda share: format_share(share) if share else "-"},
+        formats={"timed": lambda share: format_whole_share(share) if share else "-"},
         timed=True,
     ),
     Column(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..counts.snapshot import WHY_LOST
 from ..reports.account import Account
-from ..reports.report import Report, Row, Table, TargetReport, VCpuReport
+from ..reports.report import OTHERS, Report, Row, Table, TargetReport, VCpuReport
 from ..targets.target import describe_vcpus
-from ..text import escape
+from ..text import escape, plural
 from .columns import columns_of, format_share
 from .format import Format, Grid, Style, set_apart
 
@@ -33,7 +33,7 @@ def render_tables(report: Report, style: Style) -> str:
     parts = [_render_table(table, f"{when}{heading}", style) for heading, table in tables]
     if not tables and style.header:
         parts.append(f"{when}nothing to count, {length}")
-    lost = [f"lost: {count} exits {WHY_LOST[why]}" for why, count in report.lost._asdict().items() if count]
+    lost = [f"lost: {plural(count, 'exit')} {WHY_LOST[why]}" for why, count in report.lost._asdict().items() if count]
     lost += _not_timed(report)
     if lost:
         parts.append("\n".join(lost))
@@ -43,7 +43,7 @@ def render_tables(report: Report, style: Style) -> str:
 def _heading_of_target(shown: TargetReport) -> str:
     counted = describe_vcpus(shown.vcpus)
     if shown.unnamed:
-        counted += f", {len(shown.unnamed)} unnamed thread{'s' if len(shown.unnamed) > 1 else ''}"
+        counted += f", {plural(len(shown.unnamed), 'unnamed thread')}"
     return f"{escape(shown.target.label)}: {counted}"
 
 
@@ -60,16 +60,20 @@ def _render_table(table: Table, heading: str, style: Style) -> str:
 
 
 def _timed_rows(table: Table) -> list[Row]:
-    """Idle reasons and stops stand below the total, which is without them."""
-    busy = [row for row in table.shown if not row.is_idle]
-    idle = [row for row in table.shown if row.is_idle]
+    """Idle reasons and stops stand below the total, which is without them, be they shown by themselves or not."""
+    busy, idle = ([row for row in table.rows if row.is_idle is apart] for apart in (False, True))
+    others, others_idle = ([row for row in table.left_out if row.is_idle is apart] for apart in (False, True))
+    if others:
+        busy.append(table.add_up(others, OTHERS))
+    if others_idle:
+        idle.append(table.add_up_idle(others_idle))
     return [*busy, table.add_up(busy, "total"), *idle, *table.stops]
 
 
 def _lay_out(rows: Sequence[Row], how: str, heading: str, style: Style) -> str:
     columns = columns_of(how, timed=how == "timed")
     grid = [[row.reason_name, *(column.write(row, how) for column in columns)] for row in rows]
-    names = [column.short_heading if how == "timed" else column.heading for column in columns]
+    names = [(column.brief if how == "timed" else "") or column.heading for column in columns]
     headings = ["reason", *names] if style.header else []
     text = style.lay_out(Grid(headings, ["left", *(column.align for column in columns)], grid))
     return f"{heading}\n{text}" if style.header else text
@@ -100,8 +104,11 @@ def describe_account(account: Account) -> str:
 def _not_timed(report: Report) -> list[str]:
     if not report.untimed:
         return []
-    why = f", {report.no_block} for want of room; raise --max-vcpus" if report.no_block else ""
-    return [f"not timed: {report.untimed} exits, whose end was not seen{why}"]
+    lines = [f"not timed: {plural(report.untimed, 'exit')}, whose end was not seen"]
+    if report.no_block:
+        # Stops want room as well.
+        lines.append(f"no room: {report.no_block} times of exits or stops; raise --max-vcpus")
+    return lines
 
 
 TABLE = Format("table", "a table for each domain", render_tables)

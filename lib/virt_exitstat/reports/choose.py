@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .collapse import sum_targets
-from .report import OTHERS, Report, Table
+from .report import Report, Table
 from .sort import Sort
 
 
@@ -53,8 +53,8 @@ def choose_rows(table: Table, choice: Choice) -> Table:
     apart = [row for row in chosen if row.is_idle and table.account]
     wanted = [row for row in chosen if row not in apart][: choice.top]
     kept = {row.reason for row in (*wanted, *apart)}
-    rest = [row for row in table.shown if row is table.others or row.reason not in kept]
+    rest = (*(row for row in table.rows if row.reason not in kept), *table.left_out)
     wanted = [row for row in chosen if row in wanted or row in apart]
     if choice.sort is Sort.NAME:
         wanted.sort(key=lambda row: row.reason_name)
-    return replace(table, rows=tuple(wanted), others=table.add_up(rest, OTHERS) if rest else None)
+    return replace(table, rows=tuple(wanted), left_out=rest)

@@ -17,6 +17,9 @@ from .account import Account
 #: The name of the row that sums up what is not shown. No reason's name begins with a parenthesis.
 OTHERS = "(others)"
 
+#: The name of the row that sums up idle reasons that are not shown, where those stand apart.
+OTHERS_IDLE = "(idle)"
+
 #: The name of the row for vCPUs that QEMU held.
 STOPPED = "(stopped)"
 
@@ -68,21 +71,27 @@ class Row(NamedTuple):
 class Table:
     """Rows sorted by exits, descending (then by name), and their sum.
 
-    `others` sums up rows that were taken out (choose_rows()); the total holds them. Where exits are timed, no sum has
-    the time of idle ones, and there are an `account` and the times of `stopped` vCPUs.
+    `left_out` are rows that are not shown by themselves (choose_rows()); the total holds them. Where exits are timed,
+    no sum has the time of idle ones, and there are an `account` and the times of `stopped` vCPUs.
     """
 
     rows: tuple[Row, ...]
     total: Tally
     seconds: float
-    others: Row | None = None
+    left_out: tuple[Row, ...] = ()
     account: Account | None = None
     stopped: Durations = NO_TIME
 
     @property
+    def others(self) -> Row | None:
+        """The sum of what was left out; None where nothing was."""
+        return self.add_up(self.left_out, OTHERS) if self.left_out else None
+
+    @property
     def shown(self) -> tuple[Row, ...]:
         """The rows with that of the others."""
-        return (*self.rows, self.others) if self.others else self.rows
+        others = self.others
+        return (*self.rows, others) if others else self.rows
 
     @property
     def sum(self) -> Row:
@@ -105,6 +114,11 @@ class Table:
         """Some of the rows as one."""
         tallies = [(row.tally, row.is_idle) for row in rows]
         return Row(name, add_up_busy(tallies), whole=self.total, seconds=self.seconds)
+
+    def add_up_idle(self, rows: Iterable[Row]) -> Row:
+        """Idle rows as one, with their time."""
+        tally = add_up(row.tally for row in rows)
+        return Row(OTHERS_IDLE, tally, whole=self.total, seconds=self.seconds, is_idle=True)
 
 
 def add_up_busy(tallies: Iterable[tuple[Tally, bool]]) -> Tally:
