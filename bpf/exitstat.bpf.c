@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Count KVM exits per vCPU thread and exit reason, and with TIME their time. Compiled by bcc; all inputs are numeric -D
- * macros:
+ * Count KVM exits per vCPU thread and exit reason, with TIME their time, with DETAIL what exactly caused them. Compiled by
+ * bcc; all inputs are numeric -D macros:
  *
  *   THREAD_FILTER   expression on tgid and tid, true for threads to skip (ThreadFilter.skip_expression)
  *   FOLLOW          defined instead of THREAD_FILTER when what is wanted changes while counting: the map `wanted` says it
@@ -10,8 +10,13 @@
  *   ID_BITS, ROW_BITS  of the parts of an identity (layout.py, as are the next three)
  *   ROW_FIELDS      what a row holds: the thread's identity and SLOTS counters
  *   NO_ROW, NO_REASON  why an exit is lost: keys of the map `lost`, LOST_CAUSES of them
- *   TIME            defined when exits are timed as well; with it come BLOCK_FIELDS, BLOCKS, BUCKETS, the slots that are
- *                   no reason (STOPPED, GUEST, UNKNOWN), and NO_BLOCK, a key of `lost`
+ *   TIME            defined when exits are timed as well; with it come BLOCK_FIELDS, BLOCKS, BUCKETS, and NO_BLOCK, a key
+ *                   of `lost`
+ *   DETAIL          defined when details are wanted; with it come DETAIL_KEY, DETAIL_VALUE, DETAILS, how many there is
+ *                   room for, NO_DETAIL, a key of `lost`, each KIND_* and the bits of what is told (layout.py), INTERRUPT,
+ *                   the reason that means that the host was interrupted, FAULT_BITS of a page fault, and of events whose
+ *                   arguments have moved FAULT_ERROR_AT and XEN_CALL_AT (events.py)
+ *   STOPPED, GUEST, UNKNOWN  with either of the two: slots of a row's `window` that are no reason
  *   ROWS_FD, CACHE_FD, BLOCKS_FD, CPUS  arrays of a single value each, which are addressed directly; CPUS is how many words
  *                   CACHE_FD has, 64 bytes apart. Not defined where the kernel takes no such value: then maps are looked up
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
@@ -23,6 +28,10 @@
  */
 
 // No header of ours: bcc brings u32, u64 and the map macros along.
+
+#if defined(TIME) || defined(DETAIL)
+#define WINDOW
+#endif
 
 // A thread's identity and its row in one word, so that it can't tear: tid, tgid, row.
 #define ID_MASK ((1ULL << ID_BITS) - 1)
@@ -153,7 +162,7 @@ static __always_inline int take_row(u64 *identity, u64 *known, u32 *row)
         return -1;  // no such row: the verifier asks
     counts = row_at(*row);
     if (counts) {
-#ifdef TIME
+#ifdef WINDOW
         counts->window = UNKNOWN;
 #endif
         counts->identity = *known;
@@ -286,13 +295,30 @@ static __always_inline struct row *find_row(int is_exit)
     return row_at(row);
 }
 
-#ifdef TIME
+#ifdef WINDOW
 /*
- * A window is what lies between two entries into the guest. A row's `window` says since when (ns << 8) the thread does
- * what the lower 8 bits say: a slot, while KVM or QEMU works on an exit; STOPPED, GUEST, or UNKNOWN when no event was seen
- * yet. An event ends one and begins the next, so that every nanosecond counts once. An event that fits to none, because
- * the one before it was missed, ends it without counting: what was not seen is not told.
+ * A window is what lies between two entries into the guest. A row's `window` says since when (ns << 8, 0 without TIME) the
+ * thread does what the lower 8 bits say: a slot, while KVM or QEMU works on an exit; STOPPED, GUEST, or UNKNOWN when no
+ * event was seen yet. An event ends one and begins the next, so that every nanosecond counts once. An event that fits to
+ * none, because the one before it was missed, ends it without counting: what was not seen is not told.
  */
+static __always_inline u64 now_ns(void)
+{
+#ifdef TIME
+    return bpf_ktime_get_ns();
+#else
+    return 0;
+#endif
+}
+
+// From `since`, the upper bits of a word as in `window`, to now.
+static __always_inline u64 passed(u64 since, u64 now)
+{
+    return ((now << 8) - (since & ~0xffULL)) >> 8;
+}
+#endif
+
+#ifdef TIME
 struct block {
     BLOCK_FIELDS        // total, max: ns; qemu: ns of the total; bucket: how many lasted so long
 } __attribute__((aligned(64)));
@@ -317,12 +343,6 @@ static __always_inline struct block *block_at(u32 block)
 }
 #endif
 
-// From `since`, the upper bits of a word as in `window`, to now.
-static __always_inline u64 passed(u64 since, u64 now)
-{
-    return ((now << 8) - (since & ~0xffULL)) >> 8;
-}
-
 // clang makes selects of ifs, which take twice the instructions.
 #define HALVE(value, bucket, bits)                                                                                    \
     asm volatile("if %0 < %2 goto +2\n\t"                                                                             \
@@ -346,16 +366,12 @@ static __always_inline u64 bucket_of(u64 ns)
     return bucket + value;
 }
 
-// The exit, or stop, that `window` was is over. Does nothing when it was neither.
-static __always_inline void close_window(struct row *row, u64 window, u64 now)
+static __always_inline void count_time(struct row *row, u64 slot, u64 window, u64 now)
 {
-    u64 slot = window & 0xff, left = row->left, ns, bucket;
+    u64 left = row->left, ns, bucket;
     struct block *block;
     u32 index;
 
-    asm volatile("" : "+r"(slot)); // the verifier wants to see the bound that clang has proven
-    if (slot > STOPPED)
-        return;
     row->left = 0;
     index = row->block[slot];
     if (__builtin_expect(!index, 0)) {
@@ -375,20 +391,93 @@ static __always_inline void close_window(struct row *row, u64 window, u64 now)
     if (left)
         block->qemu += now - left;
     bucket = bucket_of(ns);
-    // As above; and 6.1's verifier is lost in what it believes of the steps.
+    // 6.1's verifier is lost in what it believes of the steps.
     asm volatile("" : "+r"(bucket));
     if (bucket < BUCKETS)
         block->bucket[bucket]++;
 }
+#endif
+
+#ifdef DETAIL
+/*
+ * Whatever KVM traces on a vCPU's thread within a window is about the one exit in it; also what it traces before kvm_exit,
+ * as SVM does before Linux 6.12. A row's `what` has the reason in its lower 32 bits, then the kind, whether QEMU handled
+ * it, and the kind's rank; `value` says which one. Of several events the first of the highest rank tells.
+ */
+#define RANK_SHIFT 48
+#define KEY_MASK ((1ULL << RANK_SHIFT) - 1)
+#define INCIDENTAL 1ULL     // an interrupt of the host, which may come during any exit
+#define WEAK 2ULL
+#define STRONG 3ULL
+
+struct detail_key {
+    DETAIL_KEY          // what: as in the row, without the rank
+};
+
+struct detail {
+    DETAIL_VALUE        // ns: 0 without TIME
+};
+
+// What exactly -> the exits that it caused, of one thread. Only that thread writes its keys. User space deletes those of
+// threads that are gone.
+BPF_TABLE("hash", struct detail_key, struct detail, details, DETAILS);
+
+static __always_inline void count_detail(struct row *row, u64 ns)
+{
+    u64 what = row->what, rank = what >> RANK_SHIFT;
+    struct detail_key key = {.identity = row->identity, .what = what & KEY_MASK, .value = row->value};
+    struct detail *detail, first = {.exits = 1, .ns = ns};
+
+    if (!rank || (rank == INCIDENTAL && (u32)what != INTERRUPT)) {
+        key.what &= 0xffffffff | BY_QEMU;
+        key.value = 0;
+    }
+    detail = details.lookup(&key);
+    if (detail) {
+        detail->exits++;
+        detail->ns += ns;
+    } else if (details.update(&key, &first)) {
+        count_lost(NO_DETAIL);
+    }
+}
+#endif
+
+#ifdef WINDOW
+// The exit, or stop, that `window` was is over. Does nothing when it was neither.
+static __always_inline void close_window(struct row *row, u64 window, u64 now)
+{
+    u64 slot = window & 0xff;
+
+    asm volatile("" : "+r"(slot)); // the verifier wants to see the bound that clang has proven
+    if (slot > STOPPED)
+        return;
+#ifdef DETAIL
+    if (slot <= SLOTS)
+        count_detail(row, now ? passed(window, now) : 0);
+#endif
+#ifdef TIME
+    count_time(row, slot, window, now);
+#endif
+}
 
 // Each first writes down what begins: a reader that sees it read the totals without what has ended.
-static __always_inline void open_window(struct row *row, u64 slot)
+static __always_inline void open_window(struct row *row, u64 slot, u32 reason)
 {
-    u64 now = bpf_ktime_get_ns(), window = row->window;
+    u64 now = now_ns(), window = row->window;
 
     row->window = now << 8 | slot;
+#ifdef DETAIL
+    if ((window & 0xff) <= SLOTS) {
+        // 5.10's VMX goes back into the guest without kvm_entry. How long it took nobody knows.
+        count_detail(row, 0);
+        row->what = 0;
+    }
+    row->what = (row->what & ~0xffffffffULL) | reason;
+#endif
+#ifdef TIME
     if ((window & 0xff) == GUEST)
         row->guest += passed(window, now);
+#endif
 }
 #endif
 
@@ -412,13 +501,13 @@ int count_exit(void *args)
         row->exits[slot]++;
     else
         count_unslotted(row->identity, reason);
-#ifdef TIME
-    open_window(row, slot);
+#ifdef WINDOW
+    open_window(row, slot, reason);
 #endif
     return 0;
 }
 
-#ifdef TIME
+#ifdef WINDOW
 // kvm_entry: the guest goes on.
 int enter_guest(void *args)
 {
@@ -427,10 +516,13 @@ int enter_guest(void *args)
 
     if (!row)
         return 0;
-    now = bpf_ktime_get_ns();
+    now = now_ns();
     window = row->window;
     row->window = now << 8 | GUEST;
     close_window(row, window, now);
+#ifdef DETAIL
+    row->what = 0;
+#endif
     return 0;
 }
 
@@ -447,14 +539,107 @@ int leave_kernel(void *args)
     window = row->window;
     if ((window & 0xff) > SLOTS)
         return 0;   // no exit is worked on
-    now = bpf_ktime_get_ns();
+    now = now_ns();
     if (error == (u32)-4) { // -EINTR
         row->window = now << 8 | STOPPED;
         close_window(row, window, now);
-    } else if (!row->left) {
-        // Parts of a string operation return one by one: QEMU's time is from the first to the entry.
+#ifdef DETAIL
+        row->what = 0;
+#endif
+        return 0;
+    }
+#ifdef DETAIL
+    row->what |= BY_QEMU;
+#endif
+#ifdef TIME
+    // Parts of a string operation return one by one: QEMU's time is from the first to the entry.
+    if (!row->left)
         row->left = now;
+#endif
+    return 0;
+}
+#endif
+
+#ifdef DETAIL
+// The row that the current thread has, if it has one: interrupts come in any thread.
+static __always_inline struct row *own_row(void)
+{
+    u64 row, identity, *cached = cached_here();
+    u32 *taken;
+
+    if (!cached)
+        return 0;
+    identity = current_identity();
+    row = *cached ^ identity;
+    if (row >= THREADS) {
+        if (row == ROW_SKIPPED)
+            return 0;
+        taken = row_of.lookup(&identity);
+        if (!taken)
+            return 0;
+        row = *taken;
+        if (row >= THREADS)
+            return 0;
+    }
+    return row_at(row);
+}
+
+static __always_inline int tell(u64 kind, u64 rank, u64 value)
+{
+    struct row *row = own_row();
+    u64 what;
+
+    if (!row)
+        return 0;
+    what = row->what;
+    if (what >> RANK_SHIFT < rank) {
+        row->value = value;
+        row->what = (what & (0xffffffff | BY_QEMU)) | kind << KIND_SHIFT | rank << RANK_SHIFT;
     }
     return 0;
 }
+
+#define A(n) (((u64 *)args)[n])
+// The guest wrote; what else was told of it; the bytes of a port's access (details.py).
+#define WROTE(is) ((u64)!!(is) << WRITE_BIT)
+#define MARKED(is) ((u64)!!(is) << MARK_BIT)
+#define BYTES(n) (((n) & 15) << SIZE_SHIFT)
+
+#define EVENT(name, kind, rank, value)                                                                                \
+    int on_##name(void *args)                                                                                         \
+    {                                                                                                                 \
+        return tell(KIND_##kind, rank, value);                                                                        \
+    }
+
+EVENT(kvm_msr, MSR, STRONG, (u32)A(1) | WROTE(A(0) & 1) | MARKED(A(3) & 1))
+EVENT(kvm_pio, PORT, STRONG, (A(1) & 0xffff) | WROTE(A(0) & 1) | BYTES(A(2)))
+EVENT(kvm_cpuid, CPUID, STRONG, (u32)A(0))
+EVENT(kvm_mmio, MMIO, STRONG, (A(2) & NUMBER_MASK) | WROTE((u32)A(0) == 2))
+EVENT(kvm_fast_mmio, MMIO, STRONG, (A(0) & NUMBER_MASK) | WROTE(1) | MARKED(1))
+EVENT(kvm_page_fault, PAGE_FAULT, WEAK, A(FAULT_ERROR_AT) & FAULT_BITS)
+EVENT(kvm_hypercall, KVM_HYPERCALL, STRONG, (u32)A(0))
+EVENT(kvm_hv_hypercall, HYPERV_HYPERCALL, STRONG, A(0) & 0xffff)
+EVENT(kvm_xen_hypercall, XEN_HYPERCALL, STRONG, (u32)A(XEN_CALL_AT))
+EVENT(kvm_cr, CONTROL_REGISTER, STRONG, (A(1) & 0xff) | WROTE(A(0) & 1))
+EVENT(kvm_apic, APIC_REGISTER, WEAK, (A(1) & 0xffff) | WROTE(A(0) & 1))
+EVENT(kvm_avic_incomplete_ipi, AVIC_IPI, STRONG, A(3) & 0xff)
+EVENT(kvm_avic_unaccelerated_access, AVIC_REGISTER, STRONG, (A(1) & 0xffff) | WROTE(A(3) & 1))
+EVENT(vector, VECTOR, INCIDENTAL, A(0) & 0xff)
+EVENT(irq_handler_entry, IRQ, INCIDENTAL, (u32)A(0))
+
+// How long a halted vCPU waited: a power of two of microseconds that is longer.
+static __always_inline u64 waited(u64 ns)
+{
+    u64 us = ns / 1000, power = 0;
+
+#define STEP(n)                                                                                                       \
+    if (us >> n) {                                                                                                    \
+        us >>= n;                                                                                                     \
+        power += n;                                                                                                   \
+    }
+    STEP(32) STEP(16) STEP(8) STEP(4) STEP(2) STEP(1)
+    return power + us;
+}
+
+EVENT(kvm_vcpu_wakeup, WAKEUP, STRONG, waited(A(0)) | MARKED(A(1) & 1))
 #endif

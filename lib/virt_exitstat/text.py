@@ -11,3 +11,8 @@ def escape(text: str) -> str:
 def plural(number: int, thing: str) -> str:
     """A number of things: `1 exit`, `2 exits`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def cut(text: str, most: int) -> str:
+    """The text in so many letters at most; two dots stand for what is missing."""
+    return text if len(text) <= most else f"{text[: most - 2]}.."

@@ -48,9 +48,11 @@ class World:
             plan_attachment(self.root, counting.attachment),
             max_vcpus=counting.max_vcpus,
             timed=counting.timed,
+            detailed=counting.detailed,
             root=self.root,
             debug=counting.debug,
             note=self.note if counting.debug else lambda _text: None,
+            warn=self.note,
         )
 
     def make_asker(self, selection: Selection, *, watches: bool = False, **more: Any) -> Asker:

@@ -23,9 +23,7 @@ OLDER = Path(__file__).with_name("older_design.bpf.c")
 
 
 def ours(isa):
-    bpf = bcc.BPF(
-        src_file=bytes(find_program()), cflags=program_macros(ThreadFilter(everything=True), isa.reasons, PLAN, 1024)
-    )
+    bpf = bcc.BPF(src_file=bytes(find_program()), cflags=program_macros(ThreadFilter(everything=True), isa, PLAN, 1024))
     for row in range(1024):
         bpf[b"free_rows"].push(bpf[b"free_rows"].Leaf(row))
     return bpf.load_func(b"count_exit", bcc.BPF.RAW_TRACEPOINT)

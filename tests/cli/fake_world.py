@@ -15,6 +15,7 @@ from fake_host import FakeHost
 from made_up_reports import lasted, snapshot
 from virt_exitstat import cli, errors, world
 from virt_exitstat.clock import Clock
+from virt_exitstat.counts.details import Access, Cost, Detail, Kind, Mark
 from virt_exitstat.counts.durations import Durations
 from virt_exitstat.counts.origin import Attachment
 from virt_exitstat.counts.snapshot import EndedThread, Lost, State, Thread
@@ -37,8 +38,8 @@ class SetCounter:
     Counts as the kernel does, by the filter, so that a wrong filter gives a wrong report.
     """
 
-    def __init__(self, world, thread_filter, *, timed):
-        self._world, self._filter, self._timed = world, thread_filter, timed
+    def __init__(self, world, thread_filter, counting):
+        self._world, self._filter, self._timed, self._detailed = world, thread_filter, counting.timed, counting.detailed
         self._time_s = 5.0
         self.isa = VMX
         with contextlib.suppress(errors.ExitStatError):
@@ -79,6 +80,16 @@ class SetCounter:
 
         Each vCPU was held by QEMU once, and is in the guest for the rest of `seen_s`.
         """
+        if self._detailed:
+            counts = {
+                thread: {
+                    reason: replace(tally, details=details_of(reason, tally.exits)) for reason, tally in of.items()
+                }
+                for thread, of in read.counts.items()
+            }
+            read = replace(
+                read, counts=counts, no_detail=self._world.no_detail, missed_events=self._world.missed_events
+            )
         if not self._timed:
             return read
         counts = {}
@@ -106,8 +117,8 @@ class TimedCounter(SetCounter):
     What a thread took before the filter let it through is not counted, as in the kernel.
     """
 
-    def __init__(self, world, thread_filter, *, timed):
-        super().__init__(world, thread_filter, timed=timed)
+    def __init__(self, world, thread_filter, counting):
+        super().__init__(world, thread_filter, counting)
         self._clock, self._time_s = world.clock, None
         self._counted, self._gone = {}, {}
         world.count_until_now = self._count
@@ -183,6 +194,35 @@ def times_of(reason, exits):
     return lasted(length_ns, exits - short) + lasted(3 * length_ns, short, qemu_ns=3 * length_ns // 2)
 
 
+#: {reason: its details, of which each causes half of the exits that are left}; one exit is left over.
+DETAILS = {
+    1: (Detail(Kind.VECTOR, 0xEC), Detail(Kind.IRQ, 45)),
+    12: (Detail(Kind.WAKEUP, 8, mark=Mark.SLEPT), Detail(Kind.WAKEUP, 4, mark=Mark.POLLED)),
+    48: (
+        Detail(Kind.MMIO, 0xFED000F0, Access.READ, by_qemu=True),
+        Detail(Kind.PAGE_FAULT, 0, Access.WRITE, mark=Mark.NO_PAGE),
+    ),
+    10: (Detail(Kind.CPUID, 0xD), Detail(Kind.CPUID, 0x80000000), Detail(Kind.CPUID, 1)),
+    30: (
+        Detail(Kind.PORT, 0x3F8, Access.WRITE, 1, by_qemu=True),
+        Detail(Kind.PORT, 0x1F0, Access.READ, 2, by_qemu=True),
+    ),
+    32: (Detail(Kind.MSR, 0x6E0, Access.WRITE),),
+}
+
+
+def details_of(reason, exits):
+    left, found = exits, {}
+    for detail in DETAILS.get(reason, ()):
+        part = left - left // 2
+        if part:
+            found[detail] = Cost(part, part * (reason + 1) * 1_000)
+        left -= part
+    if left > 1:
+        found[Detail(Kind.NOTHING)] = Cost(left - 1, (left - 1) * 500)
+    return found
+
+
 def is_wanted(thread_filter, thread):
     return thread_filter.everything or thread.tgid in thread_filter.tgids or thread in thread_filter.threads
 
@@ -197,6 +237,7 @@ class World:
         self.clock = None
         self.count_until_now = lambda: None
         self.lost = Lost()
+        self.no_detail = self.missed_events = 0
         self.press_ctrl_c = False
         self.before_reading = lambda: None
         self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)
@@ -258,7 +299,7 @@ class World:
             argv,
             world.World(
                 connection=self.connection,
-                make_counter=lambda thread_filter, counting: counter(self, thread_filter, timed=counting.timed),
+                make_counter=functools.partial(counter, self),
                 root=self.root,
                 clock=self.clock,
             ),

@@ -17,7 +17,7 @@ from fake_world import DB01, WEB01, SetClock, SetCounter
 from kvm_types import since_5_16
 from virt_exitstat import cli
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.host.headers import explain_headers
+from virt_exitstat.host.needs.headers import explain_headers
 from virt_exitstat.kernel import prerequisites
 from virt_exitstat.kernel.attach_plan import plan_attachment
 from virt_exitstat.world import World
@@ -82,7 +82,7 @@ def answer(world, words):
         prerequisites.check_privileges(world.root)
         explain_headers("Unable to find kernel headers", world.root)
         plan_attachment(world.root)
-        return AnyCounter(world, thread_filter, timed=counting.timed)
+        return AnyCounter(world, thread_filter, counting)
 
     world.opened = world.attached = 0
     out = io.StringIO()

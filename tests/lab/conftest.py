@@ -81,4 +81,4 @@ def counter():
 def reached(request, monkeypatch):
     """How the program reaches its rows: directly, or as on kernels that refuse so large a value."""
     if request.param == "looked up":
-        monkeypatch.setattr("virt_exitstat.kernel.maps.FARTHEST", 0)
+        monkeypatch.setattr("virt_exitstat.kernel.maps.shared_maps.FARTHEST", 0)

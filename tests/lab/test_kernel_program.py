@@ -101,7 +101,7 @@ def test_an_attachment_that_the_kernel_refuses_falls_back_with_a_note():
 
 
 def test_maps_that_cannot_be_addressed_directly_are_said(monkeypatch):
-    monkeypatch.setattr("virt_exitstat.kernel.maps.FARTHEST", 0)
+    monkeypatch.setattr("virt_exitstat.kernel.maps.shared_maps.FARTHEST", 0)
     said = []
     with ExitCounter(EVERYTHING, plan_attachment(Path("/")), max_vcpus=64, note=said.append) as counter:
         counter.attach()

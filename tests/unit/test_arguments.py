@@ -268,7 +268,7 @@ def test_there_is_room_for_as_many_vcpus_as_asked_for(text, number):
 def test_there_is_room_for_so_many_vcpus_unless_asked_for(vcpus, timed, room):
     assert parse("guest01").counting.max_vcpus is None
     targets = Targets((Target(100, tuple(VCpu(number, 101 + number) for number in range(vcpus))),))
-    assert room_for(targets, timed=timed) == room
+    assert room_for(targets, Counting(timed=timed)) == room
 
 
 def test_time_is_asked_for_and_sorted_by_only_then():

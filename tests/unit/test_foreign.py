@@ -10,8 +10,8 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.errors import ExitStatError
-from virt_exitstat.host.foreign import importing
-from virt_exitstat.host.packages import Need
+from virt_exitstat.host.needs.foreign import importing
+from virt_exitstat.host.needs.packages import Need
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

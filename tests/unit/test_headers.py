@@ -5,7 +5,7 @@ import os
 import pytest
 from refusals import refuses
 
-from virt_exitstat.host.headers import HeadersError, explain_headers
+from virt_exitstat.host.needs.headers import HeadersError, explain_headers
 
 RELEASE = os.uname().release
 

@@ -159,7 +159,7 @@ def test_a_row_is_cleared_with_its_blocks(made):
 def test_a_thread_that_is_no_longer_timed_begins_anew(made):
     made.window(10, 5_000)
     made.set("left", 1)
-    made.memory.stop_timing(0)
+    made.memory.close_window(0)
     assert made.read()[2][::2] == (None, 0)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from virt_exitstat.host.packages import Need, install_hint, start_hint
+from virt_exitstat.host.needs.packages import Need, install_hint, start_hint
 
 #: What stands in the file, and the family that comes of it.
 RELEASES = {

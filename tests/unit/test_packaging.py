@@ -8,7 +8,7 @@ import pytest
 
 from file_trees import files_below
 from virt_exitstat import __version__
-from virt_exitstat.host.packages import Need, install_hint
+from virt_exitstat.host.needs.packages import Need, install_hint
 
 TREE = Path(__file__).resolve().parents[2]
 PAGES = sorted([*TREE.glob("*.md"), *TREE.glob("docs/**/*.md")])

@@ -163,11 +163,12 @@ def test_a_kernel_that_tells_no_ids_of_a_namespace_is_said(host, said):
     assert "--pid=host" in error.hint
 
 
+@pytest.mark.parametrize("option", ["--time", "--detail"])
 @pytest.mark.parametrize("missing", ["kvm_entry", "kvm_userspace_exit"])
-def test_a_kernel_without_an_event_that_times_need_is_named(host, missing):
+def test_a_kernel_without_an_event_that_an_option_needs_is_named(host, missing, option):
     for event in {"kvm_entry", "kvm_userspace_exit"} - {missing}:
         host.add_file(f"sys/kernel/debug/tracing/events/kvm/{event}/format", "")
-    with refuses(ExitStatError, f"this kernel has no tracepoint kvm:{missing}, and --time needs it"):
-        check_events(host.root, ["kvm_entry", "kvm_userspace_exit"])
+    with refuses(ExitStatError, f"this kernel has no tracepoint kvm:{missing}, and {option} needs it"):
+        check_events(host.root, ["kvm_entry", "kvm_userspace_exit"], option)
     host.add_file(f"sys/kernel/tracing/events/kvm/{missing}/format", "")
-    check_events(host.root, ["kvm_entry", "kvm_userspace_exit"])
+    check_events(host.root, ["kvm_entry", "kvm_userspace_exit"], option)

@@ -74,7 +74,13 @@ def parse_request(argv: Sequence[str]) -> Request:
     if verb is Verb.LIST:
         return List(selection, header=not given.no_header)
     timing = _timing(given, duration_s)
-    counting = Counting(given.max_vcpus, bool(given.time), given.attach or Attachment.AUTO, debug=bool(given.debug))
+    counting = Counting(
+        given.max_vcpus,
+        timed=bool(given.time),
+        detailed=bool(given.detail),
+        attachment=given.attach or Attachment.AUTO,
+        debug=bool(given.debug),
+    )
     if given.sort is Sort.TIME and not counting.timed:
         raise UsageError("--sort time needs exits that are timed", "add --time (-T)")
     per_vcpu = bool(given.per_vcpu)

@@ -16,7 +16,7 @@ from ..targets.selection import Selection
 #: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
 MAX_VCPUS = 4096
 
-#: The same with --time, where a thread takes some 8 KB; or twice as many as there are, if that is more.
+#: The same with --time or --detail, where a thread takes some 8 KB; or twice as many as there are, if that is more.
 TIMED_VCPUS = 1024
 
 #: How often --live shows new figures when --interval does not say, in seconds.
@@ -45,11 +45,12 @@ class Timing:
 class Counting:
     """Wishes for the counter: the threads to make room for, how to attach, whether to show what bcc prints.
 
-    `max_vcpus` is None when the user does not say; `timed` exits have times as well.
+    `max_vcpus` is None when the user does not say; `timed` exits have times as well, `detailed` ones what caused them.
     """
 
     max_vcpus: int | None = None
     timed: bool = False
+    detailed: bool = False
     attachment: Attachment = Attachment.AUTO
     debug: bool = False
 

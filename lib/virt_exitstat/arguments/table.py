@@ -105,8 +105,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "--max-vcpus",
-            f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory; with --time:"
-            f" {TIMED_VCPUS}, 9 MB, or twice as many as there are)",
+            f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory; {TIMED_VCPUS} with"
+            " times or details, 9 MB each, or twice as many as there are)",
             takes="N",
             parse=parse_max_vcpus,
             verbs=_COUNTS,
@@ -123,6 +123,12 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "--time",
             "also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs' time went",
             short="-T",
+            verbs=_COUNTS,
+        ),
+        Option(
+            "--detail",
+            "also tell what exactly caused the exits: which MSR, port, address or CPUID leaf, and what QEMU handled",
+            short="-D",
             verbs=_COUNTS,
         ),
         Option("--list", "show what the names resolve to, count nothing", verbs=frozenset((Verb.LIST,))),

@@ -20,6 +20,7 @@ from ..run.sinks import LogFile, StandardOutput
 from ..targets.target import Target, Targets, describe_vcpus
 from ..text import escape
 from ..world import World
+from .naming import make_namer
 from .opening import find_targets, make_schedule, open_session
 
 
@@ -32,6 +33,9 @@ def run(request: Count, world: World) -> ExitStatus:
     if request.without:
         choice = replace(choice, without=host_isa(world.root).find_reasons(request.without))
     style = Style(lay_out, request.per_vcpu, request.header, repeats=request.timing.interval_s is not None)
+    if request.counting.detailed:
+        namer = make_namer(world.root)
+        style = replace(style, describe=namer.describe, name_of=namer.name_of)
     with contextlib.ExitStack() as opened:
         found = opened.enter_context(find_targets(request.selection, request.timing, world))
         log = opened.enter_context(LogFile(request.log)) if request.log else None

@@ -72,7 +72,7 @@ def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator
 @contextlib.contextmanager
 def open_session(found: Found, counting: Counting, world: World) -> Iterator[Session]:
     """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError."""
-    counting = replace(counting, max_vcpus=counting.max_vcpus or room_for(found.targets, timed=counting.timed))
+    counting = replace(counting, max_vcpus=counting.max_vcpus or room_for(found.targets, counting))
     with world.make_counter(found.targets.thread_filter(changes=found.follows), counting) as counter:
         yield Session(
             counter,
@@ -82,13 +82,14 @@ def open_session(found: Found, counting: Counting, world: World) -> Iterator[Ses
             root=world.root,
             follows=found.follows,
             timed=counting.timed,
+            detailed=counting.detailed,
         )
 
 
-def room_for(targets: Targets, *, timed: bool) -> int:
-    """How many threads to make room for when the user does not say. Times take ten times as much memory."""
+def room_for(targets: Targets, counting: Counting) -> int:
+    """How many threads to make room for when the user does not say. Times and details take ten times as much memory."""
     known = sum(len(target.vcpus) for target in targets.targets)
-    return max(TIMED_VCPUS, 2 * known) if timed else MAX_VCPUS
+    return max(TIMED_VCPUS, 2 * known) if counting.timed or counting.detailed else MAX_VCPUS
 
 
 def find_run_dir(selection: Selection, asker: Asker, world: World) -> Path | None:

@@ -1,6 +1,6 @@
 """The contract between the kernel program and its reader, stated once: how counts lie in the program's maps.
 
-bpf/exitstat.bpf.c is compiled with what layout_macros() makes of it; kernel/rows.py and memory.py read by it.
+bpf/exitstat.bpf.c is compiled with what layout_macros() makes of it; kernel/maps/ and memory.py read by it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .details import MARK_BIT, NUMBER_MASK, SIZE_SHIFT, WRITE_BIT, Kind
 from .durations import BUCKETS, LONGEST_UNITS, UNIT_BITS
 from .snapshot import Thread
 
@@ -24,8 +25,12 @@ LOST_CAUSES = ("no_row", "no_reason")
 #: Why an exit is counted but not timed, by the program's own account: more keys of that map.
 UNTIMED_CAUSES = ("no_block",)
 
-#: The maps that hold kernel memory, by name. Some are there only when the filter changes, or exits are timed.
-MAPS = ("rows", "cache", "row_of", "free_rows", "unslotted", "lost", "wanted", "blocks", "free_blocks")
+#: Why an exit's detail is not known, likewise.
+UNTOLD_CAUSES = ("no_detail",)
+
+#: The maps that hold kernel memory, by name. Some are there only when the filter changes, exits are timed or details
+#: wanted.
+MAPS = ("rows", "cache", "row_of", "free_rows", "unslotted", "lost", "wanted", "blocks", "free_blocks", "details")
 
 #: Rows and blocks are whole cache lines, in bytes.
 CACHE_LINE = 64
@@ -58,8 +63,15 @@ class Field(NamedTuple):
         return self.at + self.width * self.numbers
 
 
+class WhatBits(NamedTuple):
+    """A word that says what caused an exit, from the bottom: the reason, the kind, whether QEMU handled it."""
+
+    kind: int = 32
+    by_qemu: int = 40
+
+
 class Structure(NamedTuple):
-    """A structure of the program, of whole cache lines."""
+    """A structure of the program, and its size in bytes."""
 
     fields: Mapping[str, Field]
     size: int
@@ -74,14 +86,26 @@ class WindowSlots(NamedTuple):
     unknown: int = _UNKNOWN
 
 
-def row_structure(slots: int, *, timed: bool) -> Structure:
-    """A row of so many slots. `exits` are those of a Tally, one for each slot; the rest is for exits that are timed."""
-    fields = {"identity": ("u64", 1), "exits": ("u64", slots)}
+def row_structure(slots: int, *, timed: bool = False, detailed: bool = False) -> Structure:
+    """A row of so many slots. `exits` are those of a Tally, one for each slot.
+
+    The rest is for exits that are timed, or whose details are wanted: what each event touches stands in one cache line.
+    `block` are numbers of blocks, by slot, unslotted and stopped.
+    """
+    names = ["identity", *["window"] * (timed or detailed), *["left", "guest"] * timed, *["what", "value"] * detailed]
+    fields = dict.fromkeys(names, ("u64", 1))
+    fields["exits"] = ("u64", slots)
     if timed:
-        # What each event touches stands in one cache line. `block`: numbers of blocks, by slot, unslotted and stopped.
-        fields = dict.fromkeys(("identity", "window", "left", "guest"), ("u64", 1))
-        fields.update(exits=("u64", slots), block=("u16", slots + 2))
+        fields["block"] = ("u16", slots + 2)
     return _structure(fields)
+
+
+def detail_structures() -> tuple[Structure, Structure]:
+    """A key and a value of the map `details`."""
+    return (
+        _structure(dict.fromkeys(("identity", "what", "value"), ("u64", 1)), unit=8),
+        _structure(dict.fromkeys(("exits", "ns"), ("u64", 1)), unit=8),
+    )
 
 
 def block_structure() -> Structure:
@@ -99,25 +123,52 @@ def blocks_for(rows: int) -> int:
     return min(MOST_BLOCKS, 12 * rows + 64)
 
 
+def details_for(rows: int) -> int:
+    """Details for so many rows: an ordinary thread has a few dozen."""
+    return max(64 * rows, 8192)
+
+
 def thread_of(identity: int) -> Thread:
     """The thread that an identity means."""
     return Thread(tgid=identity >> ROW_BITS & (1 << ID_BITS) - 1, tid=identity >> ID_BITS + ROW_BITS)
 
 
-def layout_macros(slots: int, rows: int, *, timed: bool) -> list[str]:
+def lost_keys(*, timed: bool, detailed: bool) -> tuple[str, ...]:
+    """The keys of the map `lost`, in order: names of causes."""
+    return (*LOST_CAUSES, *UNTIMED_CAUSES * timed, *UNTOLD_CAUSES * detailed)
+
+
+def layout_macros(slots: int, rows: int, *, timed: bool = False, detailed: bool = False) -> list[str]:
     """The same for the compiler."""
-    causes = (*LOST_CAUSES, *UNTIMED_CAUSES) if timed else LOST_CAUSES
+    causes = lost_keys(timed=timed, detailed=detailed)
     macros = {
         "THREADS": rows,
         "ID_BITS": ID_BITS,
         "ROW_BITS": ROW_BITS,
         "SLOTS": slots,
-        "ROW_FIELDS": _declare(row_structure(slots, timed=timed)),
+        "ROW_FIELDS": _declare(row_structure(slots, timed=timed, detailed=detailed)),
         **{name.upper(): key for key, name in enumerate(causes)},
         "LOST_CAUSES": len(causes),
     }
-    if timed:
+    if timed or detailed:
         others = window_slots(slots)
+        macros.update(STOPPED=others.stopped, GUEST=others.guest, UNKNOWN=others.unknown)
+    if detailed:
+        key, value = detail_structures()
+        macros.update(
+            DETAIL=1,
+            DETAILS=details_for(rows),
+            DETAIL_KEY=_declare(key),
+            DETAIL_VALUE=_declare(value),
+            KIND_SHIFT=WhatBits().kind,
+            BY_QEMU=f"{1 << WhatBits().by_qemu:#x}ULL",
+            NUMBER_MASK=f"{NUMBER_MASK:#x}ULL",
+            SIZE_SHIFT=SIZE_SHIFT,
+            MARK_BIT=MARK_BIT,
+            WRITE_BIT=WRITE_BIT,
+            **{f"KIND_{kind.name}": int(kind) for kind in Kind},
+        )
+    if timed:
         macros.update(
             TIME=1,
             BLOCK_FIELDS=_declare(block_structure()),
@@ -125,20 +176,17 @@ def layout_macros(slots: int, rows: int, *, timed: bool) -> list[str]:
             BUCKETS=BUCKETS,
             UNIT_BITS=UNIT_BITS,
             LONGEST_UNITS=LONGEST_UNITS,
-            STOPPED=others.stopped,
-            GUEST=others.guest,
-            UNKNOWN=others.unknown,
         )
     return [f"-D{name}={value}" for name, value in macros.items()]
 
 
-def _structure(fields: Mapping[str, tuple[str, int]]) -> Structure:
+def _structure(fields: Mapping[str, tuple[str, int]], unit: int = CACHE_LINE) -> Structure:
     placed: dict[str, Field] = {}
     at = 0
     for name, (of_type, numbers) in fields.items():
         placed[name] = Field(of_type, at, numbers)
         at = placed[name].end
-    return Structure(placed, -(-at // CACHE_LINE) * CACHE_LINE)
+    return Structure(placed, -(-at // unit) * unit)
 
 
 def _declare(structure: Structure) -> str:

@@ -46,12 +46,20 @@ class Window(NamedTuple):
 class RowMemory:
     """The maps `rows` and, with times, `blocks` of bpf/exitstat.bpf.c, as layout.py says.
 
-    `rows` and `blocks` are their bytes; `capacity` is the number of rows.
+    `rows` and `blocks` are their bytes; `capacity` is the number of rows. `detailed`: the program tells details.
     """
 
-    def __init__(self, rows: memoryview, capacity: int, table: ReasonTable, blocks: memoryview | None = None) -> None:
+    def __init__(
+        self,
+        rows: memoryview,
+        capacity: int,
+        table: ReasonTable,
+        blocks: memoryview | None = None,
+        *,
+        detailed: bool = False,
+    ) -> None:
         slots = table.slots
-        self._structure = row_structure(slots, timed=blocks is not None)
+        self._structure = row_structure(slots, timed=blocks is not None, detailed=detailed)
         self._slots, self._capacity = slots, capacity
         self._keys: list[int] = [table.reason_of(slot) for slot in range(slots)]
         self._others = window_slots(slots)
@@ -99,10 +107,12 @@ class RowMemory:
         unslotted = times.get(self._others.unslotted)
         return tallies, Tally(0, unslotted) if unslotted else None, self._window(window, left, clock_ns)
 
-    def stop_timing(self, row: int) -> None:
+    def close_window(self, row: int) -> None:
         """Forget what the row's thread does; the next event begins anew. No event may come meanwhile."""
         self._words[self._word_at(row, "window")] = self._others.unknown
-        self._words[self._word_at(row, "left")] = 0
+        for field in ("left", "what"):
+            if field in self._structure.fields:
+                self._words[self._word_at(row, field)] = 0
 
     def clear(self, row: int) -> list[int]:
         """Make it nobody's row, with zeros; the blocks that it had, cleared as well. It must not be in use."""

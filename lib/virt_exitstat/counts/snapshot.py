@@ -68,9 +68,10 @@ class CountSnapshot:
     """All counts, read once.
 
     `counts` maps each counted thread to {raw exit reason: tally} since counting began, zeros left out; where exits are
-    timed, a State has a tally too. `no_block` is the number of exits whose time found no room. `gone` has what
-    is told of a thread for the last time: its row was taken back after the snapshot before, and its later snapshots
-    begin from nothing. `time_s` is in seconds, on a clock that never goes back.
+    timed, a State has a tally too. `no_block` is the number of exits whose time found no room, `no_detail` of those
+    whose detail found none, `missed_events` of events that the kernel skipped, which may have told a detail. `gone` has
+    what is told of a thread for the last time: its row was taken back after the snapshot before, and its later
+    snapshots begin from nothing. `time_s` is in seconds, on a clock that never goes back.
     """
 
     time_s: float
@@ -78,6 +79,8 @@ class CountSnapshot:
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
     gone: Mapping[AnyThread, Mapping[int, Tally]] = field(default_factory=dict)
     no_block: int = 0
+    no_detail: int = 0
+    missed_events: int = 0
 
     def ended(self, tgid: int, started: int) -> CountSnapshot:
         """The same when that process has ended: its threads are EndedThreads."""
@@ -101,5 +104,11 @@ class CountSnapshot:
                 grown = {reason: tally - before.get(reason, NOTHING) for reason, tally in now.items()}
                 delta[thread] = {reason: tally for reason, tally in grown.items() if tally}
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
-        no_block = self.no_block - earlier.no_block
-        return CountSnapshot(self.time_s - earlier.time_s, delta, lost, no_block=no_block)
+        return CountSnapshot(
+            self.time_s - earlier.time_s,
+            delta,
+            lost,
+            no_block=self.no_block - earlier.no_block,
+            no_detail=self.no_detail - earlier.no_detail,
+            missed_events=self.missed_events - earlier.missed_events,
+        )

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ..errors import ExitStatError, NotFoundError
-from ..host.foreign import importing
-from ..host.packages import Need, start_hint
+from ..host.needs.foreign import importing
+from ..host.needs.packages import Need, start_hint
 from ..targets.selection import guess_duration
 from ..targets.target import Domain
 from ..text import escape

@@ -6,8 +6,8 @@ import importlib
 import inspect
 from typing import Any
 
-from ..host.foreign import importing
-from ..host.packages import Need
+from ..host.needs.foreign import importing
+from ..host.needs.packages import Need
 from .format import Grid
 
 

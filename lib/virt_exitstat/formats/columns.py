@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..reports.report import Row
+from ..reports.report import DetailRow, Row
 from ..reports.sort import Sort
 
 
@@ -36,7 +36,7 @@ class Column:
     how `value` is written in each format that shows it: a table of exits that are timed is "timed", and in the live
     view ("live") a width comes with it. A `value` of None is not known. `timed` columns are there only where exits are
     timed, and then `brief`, if there is one, stands over the table; `sort` is the order by this number, if there is
-    one.
+    one. `of_detail` is the number of a detail, where it has one.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Column:
     narrow: Narrow = _NOT_LIVE
     timed: bool = False
     brief: str = ""
+    of_detail: Callable[[DetailRow], Any] | None = None
     align: str = "right"
     sort: Sort | None = None
 
@@ -55,9 +56,24 @@ class Column:
         value = self.value(row)
         return NOT_KNOWN[how] if value is None else self.formats[how](value, *width)
 
+    def write_detail(self, detail: DetailRow, how: str) -> Any:
+        """The same of a detail; empty where it has no such number."""
+        if not self.of_detail:
+            return ""
+        value = self.of_detail(detail)
+        return NOT_KNOWN[how] if value is None else self.formats[how](value)
+
 
 #: {format: how it writes what is not known}.
-NOT_KNOWN: Mapping[str, str | None] = {"table": "-", "timed": "-", "wide": "", "csv": "", "json": None, "live": "-"}
+NOT_KNOWN: Mapping[str, str | None] = {
+    "table": "-",
+    "timed": "-",
+    "detailed": "-",
+    "wide": "",
+    "csv": "",
+    "json": None,
+    "live": "-",
+}
 
 
 def columns_of(how: str, *, timed: bool) -> tuple[Column, ...]:
@@ -110,6 +126,7 @@ def _time_of(
     heading: str,
     value: Callable[[Row], float | None],
     narrow: Narrow = _NOT_LIVE,
+    of_detail: Callable[[DetailRow], float | None] | None = None,
     **shown: Callable[..., str],
 ) -> Column:
     """The column of a time in ns, for programs; `shown` says how it is written for people."""
@@ -122,6 +139,7 @@ def _time_of(
         formats={"wide": "{:.0f}".format, "csv": "{:.0f}".format, "json": round, **shown},
         narrow=narrow,
         timed=True,
+        of_detail=of_detail,
     )
 
 
@@ -139,8 +157,17 @@ COLUMNS = (
         heading="count",
         unit="exits",
         value=lambda row: row.tally.exits,
-        formats={"table": str, "timed": str, "wide": str, "csv": str, "json": int, "live": format_count},
+        formats={
+            "table": str,
+            "timed": str,
+            "detailed": str,
+            "wide": str,
+            "csv": str,
+            "json": int,
+            "live": format_count,
+        },
         narrow=Narrow("count", width=10, rank=3, since_start=True),
+        of_detail=lambda detail: detail.exits,
         sort=Sort.COUNT,
     ),
     Column(
@@ -152,6 +179,7 @@ COLUMNS = (
             "table": "{:.1f}".format,
             # Eight columns and a long name have to fit into a line.
             "timed": lambda rate: format_rate(rate, 5),
+            "detailed": lambda rate: format_rate(rate, 5),
             "wide": "{:.3f}".format,
             "csv": "{:.3f}".format,
             "json": _rounded(3),
@@ -159,6 +187,7 @@ COLUMNS = (
         },
         narrow=Narrow("exits/s", width=9, rank=0),
         brief="per s",
+        of_detail=lambda detail: detail.per_second,
         sort=Sort.RATE,
     ),
     Column(
@@ -173,24 +202,33 @@ COLUMNS = (
             "live": format_share,
         },
         narrow=Narrow("share", width=6, rank=4),
+        of_detail=lambda detail: detail.share,
     ),
     Column(
         key="time_share",
         heading="time",
         unit="of the time of the table's exits, 0 .. 1",
         value=lambda row: row.time_share,
-        formats={"timed": format_tight_share, "json": _rounded(6), "live": format_share},
+        formats={
+            "timed": format_tight_share,
+            "detailed": format_tight_share,
+            "json": _rounded(6),
+            "live": format_share,
+        },
         narrow=Narrow("time", width=6, rank=1),
         timed=True,
+        of_detail=lambda detail: detail.time_share,
         sort=Sort.TIME,
     ),
-    _time_of("total", "total", lambda row: row.time.total_ns),
+    _time_of("total", "total", lambda row: row.time.total_ns, of_detail=lambda detail: detail.ns),
     _time_of(
         "mean",
         "mean",
         lambda row: row.time.mean_ns,
         Narrow("mean", width=6, rank=2),
+        of_detail=lambda detail: detail.mean_ns,
         timed=format_ns,
+        detailed=format_ns,
         live=format_ns,
     ),
     _time_of("p50", "p50", _percentile(0.5)),
@@ -215,7 +253,7 @@ COLUMNS = (
         heading="QEMU",
         unit="of the row's time, 0 .. 1",
         value=lambda row: row.qemu_share,
-        formats={"timed": lambda share: format_whole_share(share) if share else "-"},
+        formats=dict.fromkeys(("timed", "detailed"), lambda share: format_whole_share(share) if share else "-"),
         timed=True,
     ),
     Column(

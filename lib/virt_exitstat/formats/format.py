@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..counts.details import Detail
 from ..reports.report import Report
 
 
@@ -21,7 +22,8 @@ class Grid:
 class Style:
     """Wishes for reports that hold in every format.
 
-    `lay_out` makes aligned text of a grid (aligned.py). `repeats` says that more reports may come, `is_first` that
+    `lay_out` makes aligned text of a grid (aligned.py). `describe` words details; it is None where none are wanted, and
+    `name_of` gives only their names. `repeats` says that more reports may come, `is_first` that
     nothing stands before this one.
     """
 
@@ -30,6 +32,8 @@ class Style:
     header: bool = True
     repeats: bool = False
     is_first: bool = True
+    describe: Callable[[Detail], str] | None = None
+    name_of: Callable[[Detail], str] = lambda _detail: ""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..reports.report import Report, Row, Table, TargetReport
+from ..reports.report import DetailRow, Report, Row, Table, TargetReport
 from .columns import columns_of
 from .format import Format, Style
-from .records import iso_time
+from .records import iso_time, words_of
 
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 FORMAT_VERSION = 1
+
+#: What a reason has of its details: nothing unless they are wanted.
+_Details = Callable[[Row], "dict[str, Any]"]
 
 #: Numbers that only exits have, and stops have not.
 _OF_EXITS = ("share", "time_share", "untimed")
@@ -20,6 +24,11 @@ def render_json(report: Report, style: Style) -> str:
     """The report as one document: indented, or on one line where more may come (JSON Lines). Pure ASCII."""
     import json  # only here: other formats need not wait for it
 
+    details: _Details = (
+        (lambda row: {"details": [_detail(line, style) for line in row.details]})
+        if report.detailed
+        else (lambda _row: {})
+    )
     document = {
         "format_version": FORMAT_VERSION,
         "time": iso_time(report.time),
@@ -30,25 +39,50 @@ def render_json(report: Report, style: Style) -> str:
         "seconds": round(report.seconds, 6),
         "lost": report.lost._asdict(),
         **({"no_room_for_time": report.no_block} if report.timed else {}),
-        "domains": [_target(shown) for shown in report.targets],
-        "all_domains": _table(report.total) if report.total else None,
+        **({"no_room_for_details": report.no_detail, "missed_events": report.missed_events} if report.detailed else {}),
+        "domains": [_target(shown, details) for shown in report.targets],
+        "all_domains": _table(report.total, details) if report.total else None,
     }
     return json.dumps(document, indent=None if style.repeats else 2) + "\n"
 
 
-def _target(shown: TargetReport) -> dict[str, Any]:
+def _target(shown: TargetReport, details: _Details) -> dict[str, Any]:
     domain = shown.target.domain
     return {
         "name": domain.name if domain else None,
         "uuid": domain.uuid if domain else None,
         "pid": shown.target.pid,
         "ended": shown.ended,
-        **_table(shown.table),
-        "vcpus": [{"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table)} for vcpu in shown.per_vcpu],
+        **_table(shown.table, details),
+        "vcpus": [
+            {"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table, details)} for vcpu in shown.per_vcpu
+        ],
     }
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _detail(line: DetailRow, style: Style) -> dict[str, Any]:
+    """One of a reason's details; a sum of several has a name and no kind."""
+    detail, timed = line.detail, line.row.tally.time is not None
+    words: dict[str, Any] = {"kind": None, "access": None, "number": None, "size": None, "mark": None, "by": None}
+    name = line.label
+    if detail:
+        of_program = words_of(detail)
+        words.update(
+            kind=of_program["kind"],
+            access=detail.access.value or None,
+            number=int(of_program["number"]) if of_program["number"] else None,
+            size=detail.size or None,
+            mark=detail.mark.value or None,
+            by=of_program["by"],
+        )
+        name = style.name_of(detail)
+    numbers = {
+        column.key: column.write_detail(line, "json") for column in columns_of("json", timed=timed) if column.of_detail
+    }
+    return {**words, "name": name or None, **numbers}
+
+
+def _table(table: Table, details: _Details) -> dict[str, Any]:
     timed = table.account is not None
     numbers = _numbers(table.sum, timed=timed)
     # A table's count is called its total, and its share would be 1.
@@ -64,6 +98,7 @@ def _table(table: Table) -> dict[str, Any]:
                 "code": row.reason,
                 **({"idle": row.is_idle} if timed else {}),
                 **_numbers(row, timed=timed),
+                **details(row),
             }
             for row in table.rows
         ],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from ..reports.report import STOPPED, Report, Row
+from ..counts.details import Detail, Kind
+from ..reports.report import STOPPED, DetailRow, Report, Row
 from ..text import escape
 from .columns import columns_of
 from .format import Format, Grid, Style, set_apart
@@ -35,14 +36,15 @@ def render_csv(report: Report, style: Style) -> str:
     if style.header and style.is_first:
         writer.writerow(_headings("csv", report))
     # NUL cannot stand in a field: not all readers take it.
-    writer.writerows([field.replace("\0", "") for field in record] for record in _records(report, "csv"))
+    writer.writerows([field.replace("\0", "") for field in record] for record in _records(report, "csv", style))
     return text.getvalue()
 
 
 def render_wide(report: Report, style: Style) -> str:
     """The same records for the eye: aligned, with a dash where there is nothing to say."""
-    rows = [[escape(field) or "-" for field in record] for record in _records(report, "wide")]
-    alignment = (*_OF_WHAT.values(), *(column.align for column in columns_of("wide", timed=report.timed)))
+    rows = [[escape(field) or "-" for field in record] for record in _records(report, "wide", style)]
+    numbers = [column.align for column in columns_of("wide", timed=report.timed)]
+    alignment = (*_OF_WHAT.values(), *numbers, *(_OF_DETAIL.values() if report.detailed else ()))
     return set_apart(style.lay_out(Grid(_headings("wide", report) if style.header else (), alignment, rows)), style)
 
 
@@ -51,12 +53,43 @@ def iso_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+#: Of a detail, behind the numbers, where details are wanted.
+_OF_DETAIL = {"kind": "left", "access": "left", "number": "left", "by": "left", "detail": "left"}
+
+
 def _headings(how: str, report: Report) -> tuple[str, ...]:
-    return (*_OF_WHAT, *(column.key for column in columns_of(how, timed=report.timed)))
+    numbers = [column.key for column in columns_of(how, timed=report.timed)]
+    return (*_OF_WHAT, *numbers, *(_OF_DETAIL if report.detailed else ()))
 
 
-def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
+def words_of(detail: Detail) -> dict[str, str]:
+    """What a detail is, in words of programs: {kind, access, number, by}."""
+    return {
+        "kind": detail.kind.name.lower(),
+        "access": detail.access.value,
+        "number": "" if detail.kind in (Kind.NOTHING, Kind.PAGE_FAULT) else str(detail.number),
+        "by": "qemu" if detail.by_qemu else "kvm",
+    }
+
+
+def _records(report: Report, how: str, style: Style) -> Iterator[tuple[str, ...]]:
     columns = columns_of(how, timed=report.timed)
+    no_detail = [""] * len(_OF_DETAIL) if report.detailed else []
+
+    def of_rows(rows: Iterable[Row], *whose: str) -> Iterator[tuple[str, ...]]:
+        # The lines of a reason's details stand for it: a column of exits adds up to all.
+        for row in rows:
+            if row.details:
+                yield from (of_detail(detail, *whose) for detail in row.details)
+            else:
+                yield of_row(row, *whose)
+
+    def of_detail(line: DetailRow, *whose: str) -> tuple[str, ...]:
+        numbers = (column.write_detail(line, how) for column in columns)
+        words = words_of(line.detail) if line.detail else {}
+        name = style.describe(line.detail) if style.describe and line.detail else line.label
+        about = (*(words.get(word, "") for word in list(_OF_DETAIL)[:-1]), name)
+        return (*run, *whose, line.row.reason_name, str(line.row.reason), *numbers, *about)
 
     def of_row(row: Row, *whose: str) -> tuple[str, ...]:
         code = "" if row.reason is None else str(row.reason)
@@ -64,7 +97,7 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
         numbers = (
             "" if row.reason_name == STOPPED and not column.timed else column.write(row, how) for column in columns
         )
-        return (*run, *whose, row.reason_name, code, *numbers)
+        return (*run, *whose, row.reason_name, code, *numbers, *no_detail)
 
     run = (iso_time(report.time), f"{report.seconds:.3f}")
     for shown in report.targets:
@@ -72,15 +105,16 @@ def _records(report: Report, how: str) -> Iterator[tuple[str, ...]]:
         who = (domain.name, domain.uuid) if domain else ("", "")
         for vcpu in shown.per_vcpu:
             number = "" if vcpu.vcpu is None else str(vcpu.vcpu)
-            for row in (*vcpu.table.shown, *vcpu.table.stops):
-                yield of_row(row, *who, str(shown.target.pid), number, str(vcpu.thread.tid))
-    for row in (*report.total.shown, *report.total.stops) if report.total else ():
-        yield of_row(row, report.label_of_total, "", "", "", "")
+            rows = (*vcpu.table.shown, *vcpu.table.stops)
+            yield from of_rows(rows, *who, str(shown.target.pid), number, str(vcpu.thread.tid))
+    if report.total:
+        yield from of_rows((*report.total.shown, *report.total.stops), report.label_of_total, "", "", "", "")
     # In parentheses, as no reason's name is; these exits belong to no domain.
     for why, count in report.lost._asdict().items():
         if count:
             numbers = {"count": str(count)}
-            yield (*run, "", "", "", "", "", f"(lost: {why})", "", *(numbers.get(column.key, "") for column in columns))
+            of_columns = (numbers.get(column.key, "") for column in columns)
+            yield (*run, "", "", "", "", "", f"(lost: {why})", "", *of_columns, *no_detail)
 
 
 WIDE = Format("wide", "a line for each vCPU and reason", render_wide)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from ..counts.snapshot import WHY_LOST
 from ..reports.account import Account
-from ..reports.report import OTHERS, Report, Row, Table, TargetReport, VCpuReport
+from ..reports.report import OTHERS, DetailRow, Report, Row, Table, TargetReport, VCpuReport
 from ..targets.target import describe_vcpus
-from ..text import escape, plural
+from ..text import cut, escape, plural
 from .columns import columns_of, format_share
 from .format import Format, Grid, Style, set_apart
+
+#: Letters that a detail's words have at most.
+_WORDS = 38
 
 
 def render_tables(report: Report, style: Style) -> str:
@@ -34,7 +37,7 @@ def render_tables(report: Report, style: Style) -> str:
     if not tables and style.header:
         parts.append(f"{when}nothing to count, {length}")
     lost = [f"lost: {plural(count, 'exit')} {WHY_LOST[why]}" for why, count in report.lost._asdict().items() if count]
-    lost += _not_timed(report)
+    lost += [*_not_timed(report), *_not_told(report)]
     if lost:
         parts.append("\n".join(lost))
     return set_apart("\n\n".join(parts), style)
@@ -55,7 +58,8 @@ def _heading_of_vcpu(shown: TargetReport, vcpu: VCpuReport) -> str:
 def _render_table(table: Table, heading: str, style: Style) -> str:
     if table.account:
         heading += "\n" + describe_account(table.account)
-        return _lay_out(_timed_rows(table), "timed", heading, style)
+        # With details, their words take the place of percentiles.
+        return _lay_out(_timed_rows(table), "detailed" if style.describe else "timed", heading, style)
     return _lay_out([*table.shown, table.sum], "table", heading, style)
 
 
@@ -71,12 +75,21 @@ def _timed_rows(table: Table) -> list[Row]:
 
 
 def _lay_out(rows: Sequence[Row], how: str, heading: str, style: Style) -> str:
-    columns = columns_of(how, timed=how == "timed")
-    grid = [[row.reason_name, *(column.write(row, how) for column in columns)] for row in rows]
-    names = [(column.brief if how == "timed" else "") or column.heading for column in columns]
+    columns = columns_of(how, timed=how != "table")
+    grid = []
+    for row in rows:
+        grid.append([row.reason_name, *(column.write(row, how) for column in columns)])
+        for detail in row.details if style.describe else ():
+            words = cut(_word_detail(detail, style), _WORDS)
+            grid.append([f"  {words}", *(column.write_detail(detail, how) for column in columns)])
+    names = [(column.brief if how != "table" else "") or column.heading for column in columns]
     headings = ["reason", *names] if style.header else []
     text = style.lay_out(Grid(headings, ["left", *(column.align for column in columns)], grid))
     return f"{heading}\n{text}" if style.header else text
+
+
+def _word_detail(line: DetailRow, style: Style) -> str:
+    return escape(style.describe(line.detail)) if style.describe and line.detail else line.label
 
 
 def describe_account(account: Account) -> str:
@@ -108,6 +121,18 @@ def _not_timed(report: Report) -> list[str]:
     if report.no_block:
         # Stops want room as well.
         lines.append(f"no room: {report.no_block} times of exits or stops; raise --max-vcpus")
+    return lines
+
+
+def _not_told(report: Report) -> list[str]:
+    lines = []
+    if report.no_detail:
+        lines.append(
+            f"no room: details of {plural(report.no_detail, 'exit')}, shown as not told yet; raise --max-vcpus"
+        )
+    if report.missed_events:
+        times = plural(report.missed_events, "event")
+        lines.append(f"lost: {times} that may have told a detail, while another one was told on their CPU")
     return lines
 
 

@@ -47,3 +47,9 @@ def read_event_format(isa: Isa, root: Path) -> str:
 def has_event(event: str, root: Path) -> bool:
     """Whether KVM, which is loaded, has a tracepoint of that name."""
     return any(is_there(root / directory / "events/kvm" / event / "format") for directory in _TRACEFS)
+
+
+def read_format(system: str, event: str, root: Path) -> str:
+    """The format of a tracepoint. Raises HostFileError."""
+    paths = [root / directory / "events" / system / event / "format" for directory in _TRACEFS]
+    return read_text(next((path for path in paths if is_there(path)), paths[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..text import escape
@@ -26,14 +27,31 @@ class ReasonPlace:
     pointer: str | None = None
 
 
+class FaultBits(NamedTuple):
+    """Bits of what KVM's event of a page fault says: what the guest did, and any that says that the page is there.
+
+    `reserved` is AMD's sign of memory that belongs to a device; 0 where there is none.
+    """
+
+    write: int
+    fetch: int
+    there: int
+    reserved: int = 0
+
+    @property
+    def mask(self) -> int:
+        """All of them."""
+        return self.write | self.fetch | self.there | self.reserved
+
+
 @dataclass(frozen=True)
 class Isa:
     """One instruction set.
 
     `name` is the vendor's, and in lower case JSON's. `cpu_flag` tells it in /proc/cpuinfo, `module` is KVM's module for
-    it. `idle` are the raw reasons that mean that the guest has nothing to do. `kernel_table` is the position of its
-    table among those that the event's `print fmt` names reasons by; `spellings` is {the kernel's name: ours} where the
-    two differ.
+    it. `idle` are the raw reasons that mean that the guest has nothing to do, `interrupt` the one that means that the
+    host was interrupted; `fault` tells page faults. `kernel_table` is the position of its table among those that the
+    event's `print fmt` names reasons by; `spellings` is {the kernel's name: ours} where the two differ.
     """
 
     name: str
@@ -41,6 +59,8 @@ class Isa:
     module: str
     reasons: ReasonTable
     idle: frozenset[int]
+    interrupt: int
+    fault: FaultBits
     kernel_table: int
     spellings: Mapping[str, str] = field(repr=False, hash=False)
     place: ReasonPlace

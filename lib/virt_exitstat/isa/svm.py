@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .instruction_set import Isa, ReasonPlace
+from .instruction_set import FaultBits, Isa, ReasonPlace
 from .reasons import ReasonTable, SlotRange
 
 # #DE .. #SX; a reason 0x40 + n is an intercepted exception n (APM vol. 2, appendix C).
@@ -157,6 +157,10 @@ SVM = Isa(
     ),
     # HLT, IDLE_HLT.
     idle=frozenset({0x78, 0xA6}),
+    # INTR.
+    interrupt=0x60,
+    # The error code of #PF (APM vol. 2, 8.4.2).
+    fault=FaultBits(write=1 << 1, fetch=1 << 4, there=1 << 0, reserved=1 << 3),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
     kernel_table=1,
     spellings=MappingProxyType(_SPELLINGS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .instruction_set import Isa, ReasonPlace
+from .instruction_set import FaultBits, Isa, ReasonPlace
 from .reasons import ReasonTable, SlotRange
 
 # Names: arch/x86/include/uapi/asm/vmx.h of Linux 6.18. Those that KVM does not handle and the header therefore lacks
@@ -104,6 +104,10 @@ VMX = Isa(
     ),
     # HLT.
     idle=frozenset({12}),
+    # EXTERNAL_INTERRUPT.
+    interrupt=1,
+    # The exit qualification of an EPT violation (SDM vol. 3, 28.2.1): the access, and what the page would allow.
+    fault=FaultBits(write=1 << 1, fetch=1 << 2, there=0b111 << 3),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
     kernel_table=0,
     spellings=MappingProxyType({}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -11,16 +12,18 @@ from ..counts.snapshot import CountSnapshot, Thread
 from ..isa.instruction_set import Isa
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlans
+from .events import find_events
 from .prerequisites import check_events, check_privileges
-from .program import TIMING, Program
+from .program import WINDOW, Program
 
 
 class ExitCounter:
     """Counts the exits of the threads that a filter lets through, per thread and reason.
 
     Creating one checks the host and compiles; nothing is attached yet. `plans` are the ways to attach, `max_vcpus` is
-    how many threads there is room for; `timed` exits have times as well; with `debug`, what bcc says is shown and
-    `note` is told what is tried. Raises ExitStatError when the host lacks root's rights, bcc or kernel headers.
+    how many threads there is room for; `timed` exits have times as well, `detailed` ones what caused them. With
+    `debug`, what bcc says is shown and `note` is told what is tried; `warn` is told what this kernel lacks. Raises
+    ExitStatError when the host lacks root's rights, bcc or kernel headers.
     """
 
     def __init__(
@@ -30,16 +33,31 @@ class ExitCounter:
         *,
         max_vcpus: int,
         timed: bool = False,
+        detailed: bool = False,
         root: Path = Path("/"),
         debug: bool = False,
         note: Callable[[str], None] = lambda _text: None,
+        warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         check_privileges(root)
         self._isa = plans.isa
-        if timed:
-            check_events(root, [event.decode() for event in TIMING])
+        if timed or detailed:
+            check_events(root, [event.decode() for event in WINDOW], "--time" if timed else "--detail")
+        events = find_events(root) if detailed else None
+        if events and events.unknown:
+            warn(
+                f"this kernel's {', '.join(events.unknown)} cannot be read, so what they tell is missing\n"
+                "hint: please report this with the kernel's version and the format of that event"
+            )
         self._program = Program(
-            thread_filter, plans, max_vcpus=max_vcpus, timed=timed, root=root, debug=debug, note=note
+            thread_filter,
+            plans,
+            max_vcpus=max_vcpus,
+            timed=timed,
+            events=events,
+            root=root,
+            debug=debug,
+            note=note,
         )
 
     def __enter__(self) -> ExitCounter:
@@ -65,7 +83,8 @@ class ExitCounter:
         An exit that has not ended has its time up to now, unless its thread is gone. What it says of rows that were
         taken back is said once: the next snapshot has it no more.
         """
-        return self._program.rows.snapshot(self._program.recursion_misses(), is_gone)
+        snapshot = self._program.rows.snapshot(self._program.recursion_misses(), is_gone)
+        return replace(snapshot, missed_events=self._program.missed_events())
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Give the rows of threads that are gone to new threads, when room gets scarce; their counts are kept."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ExitStatError
 from ..host.files import HostFileError, read_text
-from ..host.headers import explain_headers
+from ..host.needs.headers import explain_headers
 from ..host.processes import effective_capabilities
 from ..isa.host import has_event
 from ..text import escape
@@ -51,12 +51,13 @@ def check_privileges(root: Path) -> None:
     )
 
 
-def check_events(root: Path, events: Iterable[str]) -> None:
-    """Raise ExitStatError when this kernel lacks one of KVM's events that times need."""
+def check_events(root: Path, events: Iterable[str], option: str) -> None:
+    """Raise ExitStatError when this kernel lacks one of KVM's events that an option needs."""
     missing = [event for event in events if not has_event(event, root)]
     if missing:
         raise ExitStatError(
-            f"this kernel has no tracepoint kvm:{missing[0]}, and --time needs it", "leave --time out to count only"
+            f"this kernel has no tracepoint kvm:{missing[0]}, and {option} needs it",
+            f"leave {option} out to count only",
         )
 
 

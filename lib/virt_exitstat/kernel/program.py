@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..counts.layout import details_for
 from ..counts.origin import Attachment
 from ..errors import ExitStatError
 from ..host.files import fdinfo
-from ..host.foreign import importing
-from ..host.headers import HeadersError
 from ..host.limits import raise_memory_limit
-from ..host.packages import Need, install_hint
+from ..host.needs.foreign import importing
+from ..host.needs.headers import HeadersError
+from ..host.needs.packages import Need, install_hint
 from ..host.quiet_stderr import quiet_stderr
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlan, AttachPlans
-from .maps import DirectMaps, Maps
+from .events import DetailEvents
+from .maps.detail_map import DetailMap
+from .maps.rows import Rows
+from .maps.shared_maps import DirectMaps, Maps
 from .prerequisites import explain_attach, explain_load
-from .rows import Rows
 from .source import find_program, program_macros
 
 # bcc takes bytes for names; text makes it warn.
 _EVENT = b"kvm_exit"
 _FUNCTION = b"count_exit"
 
-#: {event: function} of those that time needs. They are attached before kvm_exit, and always raw: counting begins with
-#: the last one, so that each exit that is counted can be timed.
-TIMING = {b"kvm_entry": b"enter_guest", b"kvm_userspace_exit": b"leave_kernel"}
+#: {event: function} of those that time and details need. They are attached before kvm_exit, and always raw: counting
+#: begins with the last one, so that each exit that is counted can be timed.
+WINDOW = {b"kvm_entry": b"enter_guest", b"kvm_userspace_exit": b"leave_kernel"}
 
 # A map's type and flag: BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE (include/uapi/linux/bpf.h).
 _ARRAY, _MMAPABLE = 2, 1 << 10
@@ -41,7 +45,9 @@ _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 
 class Program:
-    """bpf/exitstat.bpf.c for a filter and `max_vcpus` threads, loaded but not attached; `timed` exits have times.
+    """bpf/exitstat.bpf.c for a filter and `max_vcpus` threads, loaded but not attached.
+
+    `timed` exits have times, and details by `events`, which is None where they are not wanted.
 
     The plans are tried one after the other; `note` is told which is taken and why others are not. Raises ExitStatError
     when none is left.
@@ -54,12 +60,13 @@ class Program:
         *,
         max_vcpus: int,
         timed: bool,
+        events: DetailEvents | None,
         root: Path,
         debug: bool,
         note: Callable[[str], None],
     ) -> None:
         self._filter, self._plans, self._max_vcpus, self._timed = thread_filter, plans, max_vcpus, timed
-        self._root, self._debug, self._note = root, debug, note
+        self._events, self._root, self._debug, self._note = events, root, debug, note
         self._bcc = _import_bcc()
         self._left = list(plans.plans)
         # What ends each attachment, the last one first.
@@ -95,6 +102,11 @@ class Program:
     def recursion_misses(self) -> int:
         """The number of times that the kernel skipped it because another program was running on that CPU."""
         return fdinfo(self.fds[_EVENT.decode()], "recursion_misses")
+
+    def missed_events(self) -> int:
+        """The same of the other events, each of which may have told a detail."""
+        functions = {function.fd for event, function in self._functions.items() if event != _EVENT}
+        return sum(fdinfo(fd, "recursion_misses") for fd in functions) if self._events else 0
 
     def attach(self) -> None:
         """Have it run at each exit, in the cheapest way that this kernel accepts."""
@@ -146,11 +158,20 @@ class Program:
     def _load(self, plan: AttachPlan) -> None:
         kind = self._bcc.BPF.RAW_TRACEPOINT if plan.attachment is Attachment.RAW else self._bcc.BPF.TRACEPOINT
         table = self._plans.isa.reasons
-        macros = program_macros(self._filter, table, plan, self._max_vcpus, timed=self._timed)
+        macros = program_macros(
+            self._filter, self._plans.isa, plan, self._max_vcpus, timed=self._timed, events=self._events
+        )
         with contextlib.ExitStack() as undo:
             # bcc's own list of CPUs; not all of them need be online.
             cpus = max(importlib.import_module("bcc.utils").get_possible_cpus()) + 1
-            direct = DirectMaps(table.slots, self._max_vcpus, timed=self._timed, cpus=cpus, create=_create_array)
+            direct = DirectMaps(
+                table.slots,
+                self._max_vcpus,
+                timed=self._timed,
+                detailed=bool(self._events),
+                cpus=cpus,
+                create=_create_array,
+            )
             undo.callback(direct.close)
             if not direct.fds:
                 self._note(f"maps are looked up: this kernel takes no value of {max(direct.sizes.values())} bytes")
@@ -159,11 +180,22 @@ class Program:
             if plan.cast:
                 mark_kernel_calls(self._compiled_code(), plan.cast.function)
             self._functions = {_EVENT: self._bpf.load_func(_FUNCTION, kind)}
-            for event, function in TIMING.items() if self._timed else ():
+            for event, function in self._others():
                 self._functions[event] = self._bpf.load_func(function, self._bcc.BPF.RAW_TRACEPOINT)
             self._maps = Maps(self._bpf, direct)
-            self._rows = Rows(self._maps, table, self._max_vcpus, self._filter, timed=self._timed)
+            details = None
+            if self._events:
+                room, fault = details_for(self._max_vcpus), self._plans.isa.fault
+                details = DetailMap(self._maps["details"], room, fault, _read_all)
+            self._rows = Rows(self._maps, table, self._max_vcpus, self._filter, timed=self._timed, details=details)
             undo.pop_all()
+
+    def _others(self) -> list[tuple[bytes, bytes]]:
+        """(event, function) of what is attached beside kvm_exit, always raw."""
+        details = (
+            [(event.name.encode(), event.function.encode()) for event in self._events.events] if self._events else []
+        )
+        return [*details, *(WINDOW.items() if self._timed or self._events else ())]
 
     def _compiled_code(self) -> Any:
         """The program's bytes, as bcc will load them."""
@@ -173,7 +205,7 @@ class Program:
 
     def _attach(self, plan: AttachPlan) -> None:
         with contextlib.ExitStack() as undo:
-            for event, function in TIMING.items() if self._timed else ():
+            for event, function in self._others():
                 self._attach_to(event, function, Attachment.RAW, undo)
             self._attach_to(_EVENT, _FUNCTION, plan.attachment, undo)
             self._attached = undo.pop_all()
@@ -204,6 +236,19 @@ def _create_array(name: str, size: int) -> int:
     # Part of libbcc, but not among what its Python side declares.
     lib = importlib.import_module("bcc.libbcc").lib
     return int(lib.bcc_create_map(_ARRAY, name.encode(), 4, size, 1, _MMAPABLE))
+
+
+def _read_all(fd: int, keys: Any, values: Any, most: int) -> int | None:
+    """Copy a hash map as a whole: how many entries it had; None where libbcc (before 0.19) or the kernel cannot."""
+    lib = importlib.import_module("bcc.libbcc").lib
+    if not hasattr(lib, "bpf_lookup_batch"):
+        return None
+    count, position = ctypes.c_uint32(most), ctypes.c_uint32(0)
+    arguments = (ctypes.byref(position), ctypes.byref(keys), ctypes.byref(values), ctypes.byref(count))
+    status = lib.bpf_lookup_batch(ctypes.c_int(fd), None, *arguments)
+    # The end of the map is told as an error; libbpf gives its number, or -1 and errno, by its version.
+    number = -status if status < -1 else ctypes.get_errno() if status else errno.ENOENT
+    return count.value if number == errno.ENOENT else None
 
 
 def _describe(event: bytes, how: Attachment) -> str:

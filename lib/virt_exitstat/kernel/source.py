@@ -9,9 +9,10 @@ from pathlib import Path
 from ..counts.layout import layout_macros
 from ..errors import ExitStatError
 from ..host.files import is_there
-from ..isa.reasons import ReasonTable
+from ..isa.instruction_set import Isa
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlan, ReasonIn
+from .events import DetailEvents
 
 
 def find_program() -> Path:
@@ -25,16 +26,27 @@ def find_program() -> Path:
 
 
 def program_macros(
-    thread_filter: ThreadFilter, table: ReasonTable, plan: AttachPlan, capacity: int, *, timed: bool = False
+    thread_filter: ThreadFilter,
+    isa: Isa,
+    plan: AttachPlan,
+    capacity: int,
+    *,
+    timed: bool = False,
+    events: DetailEvents | None = None,
 ) -> list[str]:
-    """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed."""
+    """The compiler's arguments: numbers and expressions of numbers only, nothing that a user typed.
+
+    `events` are None unless details are wanted.
+    """
+    table = isa.reasons
     namespace = thread_filter.namespace
     ranges = " ".join(f"RANGE({run.first:#x}ULL, {run.length}, {slot})" for run, slot in table.first_slots())
     return [
         # bcc's own headers warn, in the thousands with older clangs.
         "-w",
         "-DFOLLOW=1" if thread_filter.changes else f"-DTHREAD_FILTER={thread_filter.skip_expression()}",
-        *layout_macros(table.slots, capacity, timed=timed),
+        *layout_macros(table.slots, capacity, timed=timed, detailed=events is not None),
+        *(_detail_macros(isa, events) if events else ()),
         f"-DSLOT_RANGES={ranges}",
         f"-DREASON_MASK={table.mask:#x}",
         *(f"-D{one.name}={one.value}" for one in ReasonIn),
@@ -43,3 +55,8 @@ def program_macros(
         *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
         *(f"-DCAST_{name.upper()}={btf_id}" for name, btf_id in (asdict(plan.cast) if plan.cast else {}).items()),
     ]
+
+
+def _detail_macros(isa: Isa, events: DetailEvents) -> list[str]:
+    macros = {"INTERRUPT": isa.interrupt, "FAULT_BITS": isa.fault.mask, **events.macros}
+    return [f"-D{name}={value}" for name, value in macros.items()]

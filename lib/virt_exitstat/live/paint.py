@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from ..host.foreign import importing
-from ..host.packages import Need
+from ..host.needs.foreign import importing
+from ..host.needs.packages import Need
 from .cells import GAP, Cell, Line, Look
 
 # Only the sixteen colours that every terminal has, and that its user has chosen.

@@ -57,4 +57,5 @@ def choose_rows(table: Table, choice: Choice) -> Table:
     wanted = [row for row in chosen if row in wanted or row in apart]
     if choice.sort is Sort.NAME:
         wanted.sort(key=lambda row: row.reason_name)
-    return replace(table, rows=tuple(wanted), left_out=rest)
+    rows = tuple(row._replace(most_details=choice.top) for row in wanted)
+    return replace(table, rows=rows, left_out=rest)

@@ -28,6 +28,7 @@ def make_report(
     time: datetime,
     provenance: Provenance,
     waited_ns: Mapping[Thread, int] | None = None,
+    detailed: bool = False,
 ) -> Report:
     """Join what was to be counted with what was counted.
 
@@ -58,6 +59,9 @@ def make_report(
         provenance,
         timed=waited_ns is not None,
         no_block=delta.no_block,
+        detailed=detailed,
+        no_detail=delta.no_detail,
+        missed_events=delta.missed_events,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from ..counts.details import Detail
 from ..counts.durations import NO_TIME, Durations
 from ..counts.origin import Provenance
 from ..counts.snapshot import Lost, Thread
@@ -20,6 +21,9 @@ OTHERS = "(others)"
 #: The name of the row that sums up idle reasons that are not shown, where those stand apart.
 OTHERS_IDLE = "(idle)"
 
+#: The name of the row of exits that no detail holds.
+UNTOLD = "(not told yet)"
+
 #: The name of the row for vCPUs that QEMU held.
 STOPPED = "(stopped)"
 
@@ -28,6 +32,7 @@ class Row(NamedTuple):
     """One reason's line in a table whose total is `whole`, counted in `seconds`.
 
     `reason` is the raw reason; None for a sum of several. An `is_idle` one is the guest's idle time: no sum has it.
+    Of its details so many are shown by themselves as `most_details` says; None: all.
     """
 
     reason_name: str
@@ -36,6 +41,7 @@ class Row(NamedTuple):
     seconds: float
     reason: int | None = None
     is_idle: bool = False
+    most_details: int | None = None
 
     @property
     def time(self) -> Durations:
@@ -65,6 +71,62 @@ class Row(NamedTuple):
     def share(self) -> float:
         """The part of the table's exits that are of this reason, 0 .. 1."""
         return self.tally.exits / self.whole.exits if self.whole.exits else 0.0
+
+    @property
+    def details(self) -> tuple[DetailRow, ...]:
+        """The lines below it, by exits, descending; together they are its exits. None where details were not wanted."""
+        costs = self.tally.details
+        if not costs:
+            return ()
+        found = sorted(costs.items(), key=lambda item: (-item[1].exits, item[0].order))
+        shown, more = (
+            found[: self.most_details],
+            found[len(found) if self.most_details is None else self.most_details :],
+        )
+        rows = [DetailRow(self, detail, "", *cost) for detail, cost in shown]
+        if more:
+            sums = (sum([cost.exits for _, cost in more]), sum([cost.ns for _, cost in more]))
+            rows.append(DetailRow(self, None, f"({len(more)} more)", *sums))
+        if self.tally.untold:
+            rows.append(DetailRow(self, None, UNTOLD, self.tally.untold, 0))
+        return tuple(rows)
+
+
+class DetailRow(NamedTuple):
+    """One line below a reason's: what exactly caused so many of its exits, and the ns that these took.
+
+    `detail` is None for a sum, which `label` names. The exits in flight may be below 0 in an interval: more ended than
+    began.
+    """
+
+    row: Row
+    detail: Detail | None
+    label: str
+    exits: int
+    ns: int
+
+    @property
+    def per_second(self) -> float:
+        """Exits per second."""
+        return self.exits / self.row.seconds if self.row.seconds > 0 else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """The part of the table's exits; None for those that are below 0."""
+        if self.exits < 0:
+            return None
+        return self.exits / self.row.whole.exits if self.row.whole.exits else 0.0
+
+    @property
+    def time_share(self) -> float | None:
+        """The part of the time of the table's exits; None for idle ones."""
+        whole = self.row.whole.time.total_ns if self.row.whole.time else 0
+        return None if self.row.is_idle else self.ns / whole if whole else 0.0
+
+    @property
+    def mean_ns(self) -> float | None:
+        """What one of them took; None where that is not known."""
+        return self.ns / self.exits if self.ns and self.exits else None
 
 
 @dataclass(frozen=True)
@@ -117,13 +179,14 @@ class Table:
 
     def add_up_idle(self, rows: Iterable[Row]) -> Row:
         """Idle rows as one, with their time."""
-        tally = add_up(row.tally for row in rows)
+        tally = replace(add_up(row.tally for row in rows), details={})
         return Row(OTHERS_IDLE, tally, whole=self.total, seconds=self.seconds, is_idle=True)
 
 
 def add_up_busy(tallies: Iterable[tuple[Tally, bool]]) -> Tally:
     """The sum of (tally, whether it is idle): the exits of all, the time of those that are not idle."""
-    return add_up(replace(tally, time=None) if is_idle else tally for tally, is_idle in tallies)
+    # Details of several reasons are no detail of the sum.
+    return add_up(replace(tally, time=None if is_idle else tally.time, details={}) for tally, is_idle in tallies)
 
 
 @dataclass(frozen=True)
@@ -153,7 +216,8 @@ class Report:
 
     `time` (UTC) is when the counts were read, `seconds` the measured time up to then; `lost` exits belong to no table.
     `total` is all targets as one, where that is wanted (choose()). `timed`: exits were timed; `no_block` of them found
-    no room for that.
+    no room for that. `detailed`: details were wanted; those of `no_detail` exits found no room, and `missed_events`
+    events were not seen that may have told one.
     """
 
     targets: tuple[TargetReport, ...]
@@ -164,6 +228,9 @@ class Report:
     total: Table | None = None
     timed: bool = False
     no_block: int = 0
+    detailed: bool = False
+    no_detail: int = 0
+    missed_events: int = 0
 
     @property
     def untimed(self) -> int:

@@ -34,7 +34,8 @@ class Session:
     """Counts `targets`, and what `source` says has come since, until the counter is detached.
 
     A target is counted and shown until its process is gone: the report of the interval in which it ended is its last.
-    `follows` says that the counter can be told of other threads, `timed` that it times exits.
+    `follows` says that the counter can be told of other threads, `timed` that it times exits, `detailed`
+    that it tells what caused them.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Session:
         root: Path,
         follows: bool,
         timed: bool = False,
+        detailed: bool = False,
     ) -> None:
         self._counter, self._source, self._clock, self._root, self._follows = counter, source, clock, root, follows
-        self._targets, self._timed = targets, timed
+        self._targets, self._timed, self._detailed = targets, timed, detailed
         # For how long each thread has waited for a CPU since it began to run, when the last report was made.
         self._waited_ns: dict[Thread, int] = {}
         self._before = CountSnapshot(0.0, {})
@@ -113,6 +115,7 @@ class Session:
             time=time,
             provenance=Provenance(os.uname().nodename, os.uname().release, self._counter.isa, self._counter.attachment),
             waited_ns=waited_ns if self._timed else None,
+            detailed=self._detailed,
         )
         for process in ended:
             self._shown.pop(process, None)

@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import ExitStatError
-from ..text import escape
-from .files import AbsentFileError, HostFileError, is_there, list_names, read_text
+from ...errors import ExitStatError
+from ...text import escape
+from ..files import AbsentFileError, HostFileError, is_there, list_names, read_text
 from .packages import Need, install_hint
 
 _NOT_FOUND = "Unable to find kernel headers"

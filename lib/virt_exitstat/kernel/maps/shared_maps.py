@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..counts.layout import CACHE_LINE, MAPS, block_structure, blocks_for, row_structure
-from ..host.files import fdinfo
+from ...counts.layout import CACHE_LINE, MAPS, block_structure, blocks_for, row_structure
+from ...host.files import fdinfo
 
 #: The verifier follows an offset up to this one (BPF_MAX_VAR_OFF in include/linux/bpf_verifier.h).
 FARTHEST = 1 << 29
@@ -25,10 +25,15 @@ class DirectMaps:
     `fds` is empty where the kernel takes no value of that size: Linux 5.10 takes 4 MB, later ones 2 GB.
     """
 
-    def __init__(self, slots: int, rows: int, *, timed: bool, cpus: int, create: Callable[[str, int], int]) -> None:
+    def __init__(
+        self, slots: int, rows: int, *, timed: bool, detailed: bool, cpus: int, create: Callable[[str, int], int]
+    ) -> None:
         self.cpus = cpus
         self.fds: dict[str, int] = {}
-        self.sizes = {"rows": rows * row_structure(slots, timed=timed).size, "cache": self.cpus * CACHE_LINE}
+        self.sizes = {
+            "rows": rows * row_structure(slots, timed=timed, detailed=detailed).size,
+            "cache": self.cpus * CACHE_LINE,
+        }
         if timed:
             self.sizes["blocks"] = blocks_for(rows) * block_structure().size
         for name, size in self.sizes.items():

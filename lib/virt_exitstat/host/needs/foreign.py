@@ -7,8 +7,8 @@ import errno
 import sys
 from collections.abc import Iterator
 
-from ..errors import ExitStatError
-from ..text import escape
+from ...errors import ExitStatError
+from ...text import escape
 from .packages import Need, install_hint
 
 _NOT_ITS_FAULT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)

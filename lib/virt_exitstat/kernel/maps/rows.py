@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from ..counts.durations import NO_TIME, Durations
-from ..counts.layout import LOST_CAUSES, blocks_for, thread_of
-from ..counts.memory import RowMemory, Window
-from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, State, Thread
-from ..counts.tally import Tally, add_up_by_reason
-from ..errors import ExitStatError
-from ..isa.reasons import ReasonTable
-from ..targets.thread_filter import ThreadFilter
-from .maps import Maps
+from ...counts.details import Cost, Detail
+from ...counts.durations import NO_TIME, Durations
+from ...counts.layout import LOST_CAUSES, blocks_for, lost_keys, thread_of
+from ...counts.memory import RowMemory, Window
+from ...counts.snapshot import AnyThread, CountSnapshot, EndedThread, Lost, State, Thread
+from ...counts.tally import Tally, add_up_by_reason
+from ...errors import ExitStatError
+from ...isa.reasons import ReasonTable
+from ...targets.thread_filter import ThreadFilter
+from .detail_map import DetailMap
+from .shared_maps import Maps
 
 #: Seconds between two looks at the times' counters, which come round.
 _LOOK_S = 600
@@ -24,13 +26,20 @@ _LOOK_S = 600
 class Rows:
     """The maps of a loaded bpf/exitstat.bpf.c, with room for `capacity` threads.
 
-    bpf/exitstat.bpf.c says of each map who writes and who reads it.
+    bpf/exitstat.bpf.c says of each map who writes and who reads it. `details` is None unless they are wanted.
     """
 
     def __init__(
-        self, maps: Maps, table: ReasonTable, capacity: int, thread_filter: ThreadFilter, *, timed: bool
+        self,
+        maps: Maps,
+        table: ReasonTable,
+        capacity: int,
+        thread_filter: ThreadFilter,
+        *,
+        timed: bool,
+        details: DetailMap | None = None,
     ) -> None:
-        self._maps, self._capacity, self._timed = maps, capacity, timed
+        self._maps, self._capacity, self._timed, self._details = maps, capacity, timed, details
         self._filter = ThreadFilter()
         # Of rows taken back since the last snapshot.
         self._gone: dict[AnyThread, Mapping[int, Tally]] = {}
@@ -42,7 +51,8 @@ class Rows:
         if thread_filter.changes:
             self._want(thread_filter.keys(), ())
         self._filter = thread_filter
-        self._rows = RowMemory(maps.memory("rows"), capacity, table, maps.memory("blocks") if timed else None)
+        blocks = maps.memory("blocks") if timed else None
+        self._rows = RowMemory(maps.memory("rows"), capacity, table, blocks, detailed=bool(details))
         # Only where exits are timed: what the last snapshot said, when all times were last looked at, and what threads
         # did when they were left out.
         self._told: dict[AnyThread, Mapping[int, Tally]] = {}
@@ -63,6 +73,8 @@ class Rows:
         # First of all: an exit that ends meanwhile is told later, rather than longer.
         clock_ns = time.monotonic_ns()
         counts: dict[AnyThread, Mapping[int, Tally]] = {}
+        # Before the exits that they are of: an exit that ends meanwhile is told later.
+        details = self._details.read() if self._details else {}
         unslotted = self._read_unslotted()
         for identity, row in self._rows.taken():
             thread = thread_of(identity)
@@ -72,13 +84,23 @@ class Rows:
                 _add(counts, thread, self._rows.read(row))
         for other, tallies in unslotted.items():
             _add(counts, other, tallies)
+        for told, of_thread in details.items():
+            _add_details(counts, told, of_thread)
         self._told, self._looked_ns = dict(counts) if self._timed else {}, clock_ns
         gone, self._gone = self._gone, {}
-        lost = {cause: self._lost(key) for key, cause in enumerate(LOST_CAUSES)}
-        no_block = self._lost(len(LOST_CAUSES)) if self._timed else 0
+        causes = lost_keys(timed=self._timed, detailed=bool(self._details))
+        found = {cause: self._lost(key) for key, cause in enumerate(causes)}
+        lost = {cause: found[cause] for cause in LOST_CAUSES}
         # Since counting was prepared: as a float, the time since the host's start is less exact than a nanosecond.
         time_s = (clock_ns - self._begun_ns) / 1e9
-        return CountSnapshot(time_s, counts, Lost(**lost, recursion=recursion_misses), gone, no_block)
+        return CountSnapshot(
+            time_s,
+            counts,
+            Lost(**lost, recursion=recursion_misses),
+            gone,
+            found.get("no_block", 0),
+            found.get("no_detail", 0),
+        )
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Keep the counts of threads that are gone and give their rows to new threads.
@@ -119,7 +141,7 @@ class Rows:
             self._want(after - before, before - after)
             self._maps.clear_cache()
             self._clear_again = True
-            if self._timed:
+            if self._timed or self._details:
                 self._leave_out(before - after, after)
 
     def _want(self, more: Iterable[int], fewer: Iterable[int]) -> None:
@@ -145,6 +167,7 @@ class Rows:
         for _, row in gone:
             del row_of[key_of[row]]
         self._maps.clear_cache()
+        details = self._details.read() if self._details else {}
         unslotted = self._read_unslotted()
         for identity, row in gone:
             thread = thread_of(identity)
@@ -154,10 +177,13 @@ class Rows:
                 _add(self._gone, thread, self._read_timed(row, thread, of_thread, 0, lambda _thread: True))
             else:
                 _add(self._gone, thread, self._rows.read(row))
+            _add_details(self._gone, thread, details.get(thread, {}))
             self._left_out.pop(thread, None)
             self._told.pop(thread, None)
             self._free_blocks(self._rows.clear(row))
             self._maps["free_rows"].push(ctypes.c_uint32(row))
+        if self._details:
+            self._details.delete({thread_of(identity) for identity, _ in gone})
 
     def _free_blocks(self, blocks: Iterable[int]) -> None:
         for block in blocks:
@@ -226,9 +252,9 @@ class Rows:
             thread = thread_of(identity)
             keys = {thread.tgid << 32, thread.tgid << 32 | thread.tid}
             if keys & dropped and not keys & wanted:
-                _, _, window = self._rows.read_timed(row, clock_ns)
-                self._rows.stop_timing(row)
-                if window.key is not None:
+                window = self._rows.read_timed(row, clock_ns)[2] if self._timed else None
+                self._rows.close_window(row)
+                if window and window.key is not None:
                     time_of = replace(_in_flight(window), in_flight=0)
                     before = self._left_out.get(thread, {})
                     self._left_out[thread] = add_up_by_reason((before, {window.key: Tally(0, time_of)}))
@@ -240,3 +266,14 @@ def _in_flight(window: Window) -> Durations:
 
 def _add(counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, tallies: Mapping[int, Tally]) -> None:
     counts[thread] = add_up_by_reason((counts[thread], tallies)) if thread in counts else tallies
+
+
+def _add_details(
+    counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, details: Mapping[int, Mapping[Detail, Cost]]
+) -> None:
+    """Join what caused a thread's exits with their number."""
+    if details:
+        tallies = dict(counts.get(thread, {}))
+        for reason, of_reason in details.items():
+            tallies[reason] = tallies.get(reason, Tally()) + Tally(details=of_reason)
+        counts[thread] = tallies

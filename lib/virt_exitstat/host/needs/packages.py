@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import HostFileError, read_text
+from ..files import HostFileError, read_text
 
 
 class Need(enum.Enum):

@@ -1,0 +1,1 @@
+"""Names of what exits are about: registers, ports, memory, calls, vectors; tables and where each comes from."""

@@ -1,0 +1,131 @@
+"""Hypercalls: what a guest asks its hypervisor for, in KVM's own words, in Hyper-V's and in Xen's."""
+
+from __future__ import annotations
+
+from ...counts.details import Kind
+from ..entry import Table, in_order, one
+
+KVM_CALLS = Table(
+    Kind.KVM_HYPERCALL,
+    "KVM hypercalls",
+    "Linux, Documentation/virt/kvm/x86/hypercalls.rst. KVM: include/uapi/linux/kvm_para.h.",
+    (
+        one(1, "VAPIC_POLL_IRQ", "Does nothing but return: KVM looks for interrupts then."),
+        one(2, "MMU_OP", "Of old guests. KVM no longer knows it."),
+        one(3, "FEATURES"),
+        one(4, "PPC_MAP_MAGIC_PAGE"),
+        one(
+            5,
+            "KICK_CPU",
+            "The guest wakes a vCPU that sleeps while it waits for a lock (paravirtual spin locks). Many mean many"
+            " contended locks, often for want of host CPUs.",
+        ),
+        one(6, "MIPS_GET_CLOCK_FREQ"),
+        one(7, "MIPS_EXIT_VM"),
+        one(8, "MIPS_CONSOLE_OUTPUT"),
+        one(9, "CLOCK_PAIRING", "The guest compares its clock with the host's (ptp_kvm, used by chrony)."),
+        one(10, "SEND_IPI", "The guest interrupts several vCPUs at once, most often to flush their TLBs."),
+        one(11, "SCHED_YIELD", "The guest gives its time to a vCPU that it waits for and that was preempted."),
+        one(12, "MAP_GPA_RANGE", "A protected guest (SEV, TDX) shares memory with the host or takes it back."),
+    ),
+)
+
+HYPERV_CALLS = Table(
+    Kind.HYPERV_HYPERCALL,
+    "Hyper-V hypercalls",
+    'Microsoft, Hypervisor Top-Level Functional Specification, appendix "Hypercall Codes". KVM: arch/x86/kvm/hyperv.c,'
+    " HVCALL_* in hyperv-tlfs.h or, in newer kernels, include/hyperv/hvgdk_mini.h.",
+    in_order(
+        one(0x0001, "SWITCH_VIRTUAL_ADDRESS_SPACE"),
+        one(0x0002, "FLUSH_VIRTUAL_ADDRESS_SPACE", "Windows flushes the TLBs of several vCPUs at once (tlbflush)."),
+        one(
+            0x0003, "FLUSH_VIRTUAL_ADDRESS_LIST", "Windows flushes addresses from the TLBs of several vCPUs (tlbflush)."
+        ),
+        one(
+            0x0008,
+            "NOTIFY_LONG_SPIN_WAIT",
+            "Windows has waited long for a lock and lets the host run another vCPU (spinlocks). Many mean too few host"
+            " CPUs.",
+        ),
+        one(0x000B, "SEND_IPI", "Windows interrupts several vCPUs at once (ipi)."),
+        one(0x000C, "MODIFY_VTL_PROTECTION_MASK"),
+        one(0x000D, "ENABLE_PARTITION_VTL"),
+        one(0x000F, "ENABLE_VP_VTL"),
+        one(0x0011, "VTL_CALL"),
+        one(0x0012, "VTL_RETURN"),
+        one(0x0013, "FLUSH_VIRTUAL_ADDRESS_SPACE_EX", "The same as 0x2, for any number of vCPUs."),
+        one(0x0014, "FLUSH_VIRTUAL_ADDRESS_LIST_EX", "The same as 0x3, for any number of vCPUs."),
+        one(0x0015, "SEND_IPI_EX", "The same as 0xb, for any number of vCPUs."),
+        one(0x0046, "GET_PARTITION_ID"),
+        one(0x0048, "DEPOSIT_MEMORY"),
+        one(0x004E, "CREATE_VP"),
+        one(0x0050, "GET_VP_REGISTERS"),
+        one(0x0051, "SET_VP_REGISTERS"),
+        one(0x005C, "POST_MESSAGE", "A message to a VMBus device. QEMU handles it."),
+        one(0x005D, "SIGNAL_EVENT", "The doorbell of a VMBus device."),
+        one(0x0069, "POST_DEBUG_DATA"),
+        one(0x006A, "RETRIEVE_DEBUG_DATA"),
+        one(0x006B, "RESET_DEBUG_SESSION"),
+        one(0x0076, "ADD_LOGICAL_PROCESSOR"),
+        one(0x007C, "MAP_DEVICE_INTERRUPT"),
+        one(0x007D, "UNMAP_DEVICE_INTERRUPT"),
+        one(0x007E, "RETARGET_INTERRUPT"),
+        one(0x0099, "START_VP"),
+        one(0x009A, "GET_VP_ID_FROM_APIC_ID"),
+        one(0x00AF, "FLUSH_GUEST_PHYSICAL_ADDRESS_SPACE", "A hypervisor in the guest changed its own guest's memory."),
+        one(0x00B0, "FLUSH_GUEST_PHYSICAL_ADDRESS_LIST", "A hypervisor in the guest changed its own guest's memory."),
+        one(0x00DB, "MODIFY_SPARSE_GPA_PAGE_HOST_VISIBILITY"),
+        one(0x0106, "MMIO_READ"),
+        one(0x0107, "MMIO_WRITE"),
+        one(0x8001, "EXT_QUERY_CAPABILITIES"),
+        one(0x8003, "EXT_MEMORY_HEAT_HINT"),
+    ),
+)
+
+XEN_CALLS = Table(
+    Kind.XEN_HYPERCALL,
+    "Xen hypercalls",
+    "Xen, xen/include/public/xen.h. KVM: arch/x86/kvm/xen.c handles some, QEMU the others.",
+    (
+        one(0, "set_trap_table"),
+        one(1, "mmu_update"),
+        one(2, "set_gdt"),
+        one(3, "stack_switch"),
+        one(4, "set_callbacks"),
+        one(5, "fpu_taskswitch"),
+        one(6, "sched_op_compat"),
+        one(7, "platform_op"),
+        one(8, "set_debugreg"),
+        one(9, "get_debugreg"),
+        one(10, "update_descriptor"),
+        one(12, "memory_op"),
+        one(13, "multicall"),
+        one(14, "update_va_mapping"),
+        one(15, "set_timer_op", "The guest sets its timer."),
+        one(16, "event_channel_op_compat"),
+        one(17, "xen_version", "The guest asks for Xen's version, or lets pending events come in."),
+        one(18, "console_io"),
+        one(19, "physdev_op_compat"),
+        one(20, "grant_table_op", "The guest shares memory with its disks and network devices."),
+        one(21, "vm_assist"),
+        one(22, "update_va_mapping_otherdomain"),
+        one(23, "iret"),
+        one(24, "vcpu_op", "The guest starts a vCPU, or sets one's timer."),
+        one(25, "set_segment_base"),
+        one(26, "mmuext_op"),
+        one(27, "xsm_op"),
+        one(28, "nmi_op"),
+        one(29, "sched_op", "The guest waits for an event, yields, or shuts down."),
+        one(30, "callback_op"),
+        one(31, "xenoprof_op"),
+        one(32, "event_channel_op", "The guest signals another vCPU, a disk or a network device."),
+        one(33, "physdev_op"),
+        one(34, "hvm_op"),
+        one(35, "sysctl"),
+        one(36, "domctl"),
+        one(37, "kexec_op"),
+        one(38, "tmem_op"),
+        one(40, "xenpmu_op"),
+        one(41, "dm_op"),
+    ),
+)
