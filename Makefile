@@ -67,6 +67,7 @@ install:            ## (root) install below PREFIX (default /usr/local), staged 
 	for file in $(PACKAGE); do install -D -m 644 $$file $(SHARE)/virt-exitstat/$$file || exit; done
 	install -D -m 644 -t $(SHARE)/virt-exitstat/bpf bpf/exitstat.bpf.c
 	install -D -m 644 -t $(SHARE)/man/man8 man/virt-exitstat.8
+	install -D -m 644 -t $(SHARE)/man/man7 man/virt-exitstat-advice.7
 	install -D -m 644 -t $(SHARE)/bash-completion/completions completions/virt-exitstat
 	$(if $(wildcard completions/_*),install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) completions/_*)
 	$(if $(wildcard completions/*.fish),install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/*.fish)
@@ -74,6 +75,7 @@ install:            ## (root) install below PREFIX (default /usr/local), staged 
 uninstall:          ## (root) remove what install put there
 	rm -rf $(SHARE)/virt-exitstat
 	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(SHARE)/man/man8/virt-exitstat.8 \
+	    $(SHARE)/man/man7/virt-exitstat-advice.7 \
 	    $(SHARE)/bash-completion/completions/virt-exitstat $(DESTDIR)$(ZSH_COMPLETIONS)/_virt-exitstat \
 	    $(SHARE)/fish/vendor_completions.d/virt-exitstat.fish
 

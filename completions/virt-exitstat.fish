@@ -15,6 +15,8 @@ set -g __virt_exitstat_options \
     'T time - also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs\' time went' \
     'D detail - also tell what exactly caused the exits: which MSR, port, address or CPUID leaf, and what QEMU handled' \
     '- list - show what the names resolve to, count nothing' \
+    '- explain - count, then say which exits are worth a change, why, what to change and the price' \
+    '- about words what is known of a reason, a rule, an MSR, a port, a \'leaf 0xd\'; without WORD: what there is' \
     'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
     '- count number end after N intervals' \
     'L live - a screen like top\'s, every second or SEC; needs python3-rich' \
@@ -125,7 +127,7 @@ for row in $__virt_exitstat_options
             set -a __virt_exitstat_spec $spec
             complete -c virt-exitstat $names $free -d $about
             continue
-        case domains+ vcpus pids+ reasons+
+        case domains+ vcpus pids+ reasons+ words
             complete -c virt-exitstat $names $free -d $about -x -a "(__virt_exitstat_offer "(string trim -rc + $kind)")"
         case uris
             complete -c virt-exitstat $names $free -d $about -x -a '(__virt_exitstat_uris)'

@@ -10,6 +10,7 @@ _ZSH_ACTIONS = {
     "vcpus": "vCPUs: _sequence _virt_exitstat_vcpus",
     "pids": "pid: _sequence _virt_exitstat_pids",
     "reasons": "reasons:_virt_exitstat_reasons",
+    "words": "word:_virt_exitstat_words",
     "uris": "URI:_virt_exitstat_uris",
     "file": "file:_files",
     "number": "number: ",
@@ -53,7 +54,7 @@ def _zsh_option(option: Option) -> str:
     if option.choices:
         value = f":{option.long[2:]}:({' '.join(option.choices)})"
     elif option.takes:
-        value = f":{_ZSH_ACTIONS[option.completes]}"
+        value = ":" * option.optional + f":{_ZSH_ACTIONS[option.completes]}"
     forms = [form + ("" if not option.takes else "+" if form == option.short else "=") for form in option.forms]
     lead = (f"({' '.join(excluded)})" if excluded else "") + "*" * option.repeats
     rest = f"[{about}]{value}"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "lib"))
 
+from advice_page import advice_page  # noqa: E402  (lib/ is found by the line above)
 from completion_tables import bash_options, fish_options, zsh_options  # noqa: E402  (lib/ is found by the line above)
 from mdoc import literals, paragraph  # noqa: E402  (lib/ is found by the line above)
 from virt_exitstat.advice.explanation import Explanation  # noqa: E402
@@ -25,7 +26,7 @@ IN_README = ("HLT", "IOIO", "EPT_MISCONFIG", "MSR_WRITE", "EXTERNAL_INTERRUPT", 
 
 
 class Part(NamedTuple):
-    """A made part of a file in the tree."""
+    """A made part of a file in the tree; without a name it is the whole file."""
 
     file: str
     name: str
@@ -33,6 +34,8 @@ class Part(NamedTuple):
 
     def renewed(self, text: str) -> str:
         """The file's text with this part made anew."""
+        if not self.name:
+            return self.make()
         begin, end = rf"^[^\n]*\b{self.name}: made by 'make docs'[^\n]*\n", rf"^[^\n]*\b{self.name}: end\b"
         around = re.findall(rf"\A(.*{begin}).*?({end}.*)\Z", text, re.MULTILINE | re.DOTALL)
         if not around:
@@ -71,6 +74,7 @@ def _names(explanation: Explanation) -> str:
 
 PARTS = (
     Part("man/virt-exitstat.8", "exit reasons", man_page_reasons),
+    Part("man/virt-exitstat-advice.7", "", advice_page),
     Part("README.md", "exit reasons", readme_reasons),
     Part("completions/virt-exitstat", "options", bash_options),
     Part("completions/_virt-exitstat", "options", zsh_options),
@@ -86,7 +90,7 @@ def main() -> None:
         renewed = part.renewed(text)
         if renewed != text:
             path.write_text(renewed, encoding="utf-8")
-            print(f"{part.file}: {part.name}")
+            print(f"{part.file}: {part.name or 'all of it'}")
 
 
 if __name__ == "__main__":

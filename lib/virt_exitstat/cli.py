@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from .arguments.parser import parse_request
-from .arguments.requests import Complete, List, Request, Show, Watch
+from .arguments.requests import About, Complete, Explain, List, Request, Show, Watch
 from .errors import ExitStatError, ExitStatus, UsageError
 from .host.files import explain_refusal
 from .host.limits import raise_descriptor_limit
@@ -67,6 +67,14 @@ def _run(request: Request, world: World) -> ExitStatus:
         from .commands import listing
 
         return listing.run(request, world)
+    if isinstance(request, About):
+        from .commands import about
+
+        return about.run(request, world)
+    if isinstance(request, Explain):
+        from .commands import explain
+
+        return explain.run(request, world)
     if isinstance(request, Watch):
         from .commands import watch
 

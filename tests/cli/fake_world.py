@@ -83,7 +83,8 @@ class SetCounter:
         if self._detailed:
             counts = {
                 thread: {
-                    reason: replace(tally, details=details_of(reason, tally.exits)) for reason, tally in of.items()
+                    reason: replace(tally, details=details_of(reason, tally.exits, self._world.detail_ns))
+                    for reason, tally in of.items()
                 }
                 for thread, of in read.counts.items()
             }
@@ -211,12 +212,12 @@ DETAILS = {
 }
 
 
-def details_of(reason, exits):
+def details_of(reason, exits, each_ns=0):
     left, found = exits, {}
     for detail in DETAILS.get(reason, ()):
         part = left - left // 2
         if part:
-            found[detail] = Cost(part, part * (reason + 1) * 1_000)
+            found[detail] = Cost(part, part * (each_ns or (reason + 1) * 1_000))
         left -= part
     if left > 1:
         found[Detail(Kind.NOTHING)] = Cost(left - 1, (left - 1) * 500)
@@ -237,7 +238,7 @@ class World:
         self.clock = None
         self.count_until_now = lambda: None
         self.lost = Lost()
-        self.no_detail = self.missed_events = 0
+        self.no_detail = self.missed_events = self.detail_ns = 0
         self.press_ctrl_c = False
         self.before_reading = lambda: None
         self.host.add_vcpus(1100, {0: 1101, 1: 1102}, domain=WEB01)

@@ -41,9 +41,12 @@ def test_it_runs_installed_and_uninstall_leaves_what_others_put_there(tmp_path):
         "virt-exitstat/lib/virt_exitstat/cli.py",
         "virt-exitstat/lib/virt_exitstat/formats/report.schema.json",
         "man/man8/virt-exitstat.8",
+        "man/man7/virt-exitstat-advice.7",
     ):
         assert (share / path).is_file()
-    completions = [path.name for path in share.rglob("*virt-exitstat*") if path.is_file() and path.suffix != ".8"]
+    completions = [
+        path.name for path in share.rglob("*virt-exitstat*") if path.is_file() and path.suffix not in (".7", ".8")
+    ]
     assert sorted(completions) == sorted(path.name for path in (CHECKOUT / "completions").iterdir())
     assert run("make", "-s", "-C", CHECKOUT, "uninstall", *where).returncode == 0
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(others)

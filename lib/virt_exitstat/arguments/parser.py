@@ -6,11 +6,13 @@ import argparse
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from .. import __version__
 from ..counts.origin import Attachment
 from ..errors import UsageError
+from ..formats.json_document import JSON
 from ..formats.table import TABLE
 from ..reports.choose import Choice
 from ..reports.sort import Sort
@@ -18,10 +20,12 @@ from ..targets.selection import Selection, guess_duration
 from ..text import escape
 from .requests import (
     LIVE_INTERVAL_S,
+    About,
     Candidates,
     Complete,
     Count,
     Counting,
+    Explain,
     List,
     Request,
     Show,
@@ -43,6 +47,8 @@ examples:
   virt-exitstat -L                      a screen like top's
   virt-exitstat 10                      every running domain
   virt-exitstat -d 42 10                the domain that is named 42
+  virt-exitstat --explain guest01 10    what is worth a change, and how
+  virt-exitstat --about HLT             what a reason, an MSR, a port is
   virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
@@ -54,6 +60,8 @@ _SEE_HELP = "'virt-exitstat --help' shows the options and examples"
 _WHY_NOT = {
     Verb.WATCH: "--live shows a screen, {} is for what is printed",
     Verb.LIST: "--list counts nothing, {} is for counts",
+    Verb.EXPLAIN: "--explain says what to change, {} is for other reports",
+    Verb.ABOUT: "--about counts nothing, {} is for counts",
 }
 
 
@@ -64,11 +72,14 @@ def parse_request(argv: Sequence[str]) -> Request:
         given = _make_parser().parse_intermixed_args(before)
     except _TextWantedError as wanted:
         return Show(wanted.text)
+    if given.about is not None and not given.complete:
+        _check_verb(given, Verb.ABOUT, None)
+        return About(" ".join(filter(None, [given.about, *given.words, *after])))
     names, duration_s = split_duration([*given.words, *after])
     selection = _selection(given, names)
     if given.complete:
         return Complete(Candidates(given.complete), selection)
-    verb = Verb.WATCH if given.live else Verb.LIST if given.list else Verb.COUNT
+    verb = Verb.WATCH if given.live else Verb.LIST if given.list else Verb.EXPLAIN if given.explain else Verb.COUNT
     _check_verb(given, verb, duration_s)
     _check_selection(selection)
     if verb is Verb.LIST:
@@ -83,6 +94,8 @@ def parse_request(argv: Sequence[str]) -> Request:
     )
     if given.sort is Sort.TIME and not counting.timed:
         raise UsageError("--sort time needs exits that are timed", "add --time (-T)")
+    if verb is Verb.EXPLAIN:
+        return Explain(selection, timing, replace(counting, timed=True, detailed=True), _text_or_json(given.output))
     per_vcpu = bool(given.per_vcpu)
     if verb is Verb.WATCH:
         return Watch(selection, timing, counting, per_vcpu, sort=given.sort or Sort.COUNT)
@@ -102,6 +115,12 @@ def parse_request(argv: Sequence[str]) -> Request:
         ),
         **_reasons(_words(given.reason)),
     )
+
+
+def _text_or_json(output: str | None) -> str:
+    if output not in (None, TABLE.name, JSON.name):
+        raise UsageError(f"--explain writes text or json, not {output}", "leave --output out, or '-o json'")
+    return output or TABLE.name
 
 
 def _selection(given: argparse.Namespace, names: Sequence[str]) -> Selection:
@@ -222,7 +241,8 @@ def _action(option: Option) -> dict[str, Any]:
     if not option.takes:
         return {"action": "store_const", "const": True}
     how = "append" if option.repeats else "store"
-    return {"action": how, "type": option.parse, "metavar": option.takes}
+    several = {"nargs": "?", "const": ""} if option.optional else {}
+    return {"action": how, "type": option.parse, "metavar": option.takes, **several}
 
 
 class _TextWantedError(Exception):

@@ -30,6 +30,7 @@ class Candidates(enum.Enum):
     VCPUS = "vcpus"
     REASONS = "reasons"
     PIDS = "pids"
+    WORDS = "words"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,23 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Explain:
+    """Count with times and details, and say what is worth a change. `output` is table or json."""
+
+    selection: Selection = Selection()  # noqa: RUF009
+    timing: Timing = Timing()
+    counting: Counting = Counting(timed=True, detailed=True)
+    output: str = TABLE.name
+
+
+@dataclass(frozen=True)
+class About:
+    """Tell what is known of a word: a reason, a rule, a register, a port ..; of none: the words that there are."""
+
+    word: str = ""
+
+
+@dataclass(frozen=True)
 class List:
     """Show the processes and threads that the names resolve to; count nothing."""
 
@@ -108,4 +126,4 @@ class Show:
     text: str
 
 
-Request = Union[Count, Watch, List, Complete, Show]
+Request = Union[Count, Watch, Explain, About, List, Complete, Show]

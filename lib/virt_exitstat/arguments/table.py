@@ -22,10 +22,14 @@ class Verb(enum.Enum):
     COUNT = ""
     WATCH = "--live"
     LIST = "--list"
+    EXPLAIN = "--explain"
+    ABOUT = "--about"
 
 
 _COUNTS = frozenset((Verb.COUNT, Verb.WATCH))
 _REPORTS = frozenset((Verb.COUNT,))
+_ATTACHES = _COUNTS | {Verb.EXPLAIN}
+_SELECTS = frozenset(Verb) - {Verb.ABOUT}
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Option:
 
     `takes` is what its value is called in the help; empty: it takes none. `parse` makes the value of a word, or raises
     UsageError. `completes` names what a shell offers for the value: a kind of candidates, "uris", "file" or "number";
-    where there are `choices`, these. `verbs` are those that it goes with, `excludes` the options it replaces or is
-    replaced by ("*" is a domain as a plain word).
+    where there are `choices`, these. `optional`: the value may be left out. `verbs` are those that it goes with,
+    `excludes` the options it replaces or is replaced by ("*" is a domain as a plain word).
     """
 
     long: str
@@ -46,6 +50,7 @@ class Option:
     completes: str = "number"
     choices: tuple[str, ...] = ()
     repeats: bool = False
+    optional: bool = False
     verbs: frozenset[Verb] = frozenset(Verb)
     excludes: tuple[str, ...] = ()
 
@@ -71,6 +76,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             completes="domains",
             repeats=True,
             excludes=("--pid", "--tid"),
+            verbs=_SELECTS,
         ),
         Option(
             "--vcpu",
@@ -78,6 +84,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="LIST",
             completes="vcpus",
             excludes=("--tid",),
+            verbs=_SELECTS,
         ),
         Option(
             "--pid",
@@ -87,6 +94,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             completes="pids",
             repeats=True,
             excludes=("*", "--domain", "--tid"),
+            verbs=_SELECTS,
         ),
         Option(
             "--tid",
@@ -95,6 +103,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="TID[,TID...]",
             repeats=True,
             excludes=("*", "--domain", "--pid", "--vcpu"),
+            verbs=_SELECTS,
         ),
         Option(
             "--connect",
@@ -102,6 +111,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             short="-c",
             takes="URI",
             completes="uris",
+            verbs=_SELECTS,
         ),
         Option(
             "--max-vcpus",
@@ -109,7 +119,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             " times or details, 9 MB each, or twice as many as there are)",
             takes="N",
             parse=parse_max_vcpus,
-            verbs=_COUNTS,
+            verbs=_ATTACHES,
         ),
         Option(
             "--attach",
@@ -117,7 +127,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="HOW",
             parse=one_of("--attach", Attachment),
             choices=tuple(one.value for one in Attachment),
-            verbs=_COUNTS,
+            verbs=_ATTACHES,
         ),
         Option(
             "--time",
@@ -132,6 +142,22 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             verbs=_COUNTS,
         ),
         Option("--list", "show what the names resolve to, count nothing", verbs=frozenset((Verb.LIST,))),
+    ),
+    "What to do about it": (
+        Option(
+            "--explain",
+            "count, then say which exits are worth a change, why, what to change and the price",
+            verbs=frozenset((Verb.EXPLAIN,)),
+        ),
+        Option(
+            "--about",
+            "what is known of a reason, a rule, an MSR, a port, a 'leaf 0xd'; without WORD: what there is",
+            takes="WORD",
+            optional=True,
+            completes="words",
+            verbs=frozenset((Verb.ABOUT,)),
+            excludes=("*",),
+        ),
     ),
     "When it is reported": (
         Option(
@@ -160,7 +186,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="FORMAT",
             parse=one_of_names("--output", FORMATS),
             choices=tuple(FORMATS),
-            verbs=_REPORTS,
+            verbs=_REPORTS | {Verb.EXPLAIN},
         ),
         Option(
             "--reason",

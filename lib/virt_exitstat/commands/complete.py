@@ -38,6 +38,10 @@ def _find_candidates(request: Complete, world: World) -> tuple[str, ...]:
     pids = request.selection.pids
     if request.what is Candidates.REASONS:
         return _reasons(world.root)
+    if request.what is Candidates.WORDS:
+        from .about import all_subjects  # only here: it knows much, and a shell waits for every import
+
+        return all_subjects()
     if request.what is Candidates.PIDS:
         return tuple(map(str, threads.find_kvm_processes(world.root)))
     if request.what is Candidates.VCPUS and pids:

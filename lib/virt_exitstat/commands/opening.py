@@ -17,7 +17,8 @@ from ..errors import ExitStatus
 from ..run.schedule import Schedule
 from ..run.session import Session, TargetSource
 from ..targets.selection import Selection
-from ..targets.target import Targets
+from ..targets.target import Target, Targets, describe_vcpus
+from ..text import escape
 from ..world import World
 
 
@@ -102,3 +103,33 @@ def find_run_dir(selection: Selection, asker: Asker, world: World) -> Path | Non
 def make_schedule(timing: Timing, world: World) -> Schedule:
     """When reports are due, from now on."""
     return Schedule(world.clock.monotonic_s(), timing.interval_s, timing.duration_s)
+
+
+def describe_run(targets: Targets, timing: Timing) -> str:
+    """The line that says that counting has begun: `counting exits of guest01 for 10 s, Ctrl-C to stop`."""
+    return f"counting exits of {_describe(targets)} {_describe_time(timing)}"
+
+
+def _describe(targets: Targets) -> str:
+    if targets.everything:
+        return "every KVM process"
+    if not targets.targets:
+        return "every domain that starts"
+    names = ", ".join(
+        escape(target.label) + (f" {_describe_threads(target)}" if target.tids else "") for target in targets.targets
+    )
+    if len(targets.targets) == 1 or len(names) <= 32:  # the line stays below 80 columns
+        return names
+    return f"{len(targets.targets)} {'domains' if targets.targets[0].domain else 'processes'}"
+
+
+def _describe_threads(target: Target) -> str:
+    if target.vcpus:
+        return describe_vcpus(vcpu.number for vcpu in target.vcpus)
+    return "tid " + ",".join(map(str, sorted(target.tids or ())))
+
+
+def _describe_time(timing: Timing) -> str:
+    every = f"every {timing.interval_s:g} s, " if timing.interval_s else ""
+    times = "" if timing.reports is None else "once, " if timing.reports == 1 else f"{timing.reports} times, "
+    return every + times + (f"for {timing.duration_s:g} s, Ctrl-C to stop" if timing.duration_s else "until Ctrl-C")

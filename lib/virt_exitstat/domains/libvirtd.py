@@ -117,6 +117,23 @@ def vcpu_numbers(connection: Any, domain: Domain) -> tuple[int, ...]:
     return tuple(sorted(info[0] for info in infos))
 
 
+def describe_domain(connection: Any, domain: Domain) -> tuple[str, bool | None]:
+    """The live XML of a running domain, and whether libvirt works on it: a migration, a dump; None: not known.
+
+    A read-only connection is told all but passwords. Raises NoAnswerError.
+    """
+    libvirt = _import_libvirt()
+    try:
+        found = connection.lookupByUUIDString(domain.uuid)
+        xml = str(found.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        raise _explain(error, f"cannot ask for the domain {escape(domain.name)}") from None
+    job = None
+    with contextlib.suppress(libvirt.libvirtError):
+        job = found.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+    return xml, job
+
+
 def watch_domains(connection: Any, changed: Callable[[], None]) -> int | None:
     """Have `changed` called, in another thread, whenever a domain starts, ends or comes and goes by migration.
 

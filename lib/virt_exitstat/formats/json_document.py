@@ -22,14 +22,24 @@ _OF_EXITS = ("share", "time_share", "untimed")
 
 def render_json(report: Report, style: Style) -> str:
     """The report as one document: indented, or on one line where more may come (JSON Lines). Pure ASCII."""
+    return write_document(make_document(report, style), indented=not style.repeats)
+
+
+def write_document(document: dict[str, Any], *, indented: bool) -> str:
+    """A document as text."""
     import json  # only here: other formats need not wait for it
 
+    return json.dumps(document, indent=2 if indented else None) + "\n"
+
+
+def make_document(report: Report, style: Style) -> dict[str, Any]:
+    """The report as values of JSON."""
     details: _Details = (
         (lambda row: {"details": [_detail(line, style) for line in row.details]})
         if report.detailed
         else (lambda _row: {})
     )
-    document = {
+    return {
         "format_version": FORMAT_VERSION,
         "time": iso_time(report.time),
         "host": report.provenance.host,
@@ -43,7 +53,6 @@ def render_json(report: Report, style: Style) -> str:
         "domains": [_target(shown, details) for shown in report.targets],
         "all_domains": _table(report.total, details) if report.total else None,
     }
-    return json.dumps(document, indent=None if style.repeats else 2) + "\n"
 
 
 def _target(shown: TargetReport, details: _Details) -> dict[str, Any]:

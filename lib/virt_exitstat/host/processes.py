@@ -56,6 +56,15 @@ def start_time(pid: int, root: Path) -> int:
     return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else 0
 
 
+def seconds_since_start(started: int, root: Path) -> float | None:
+    """For how long a process has run that started so many ticks after the host did; None where that is not known."""
+    try:
+        up_s = float(read_text(root / "proc/uptime").split()[0])
+    except (HostFileError, ValueError, IndexError):
+        return None
+    return up_s - started / os.sysconf("SC_CLK_TCK") if started else None
+
+
 class Watch:
     """One process, watched for its end: its pid may be given out again, and then is another's.
 

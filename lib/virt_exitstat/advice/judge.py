@@ -1,0 +1,86 @@
+"""Judges what was seen: the rules that speak, where it is worst, and how bad that is. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .rule import Rule
+from .rules import RULES
+from .seen import Cause, Seen
+
+#: Less is too short to judge: a guest's habits have periods of a second, and its start is not its life.
+SHORTEST_SECONDS = 3.0
+
+#: Fewer exits tell no rate.
+FEWEST_EXITS = 100
+
+#: So many times a rule's threshold is serious: 5% of a CPU where it speaks from 1%.
+SERIOUS = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that speaks, on the vCPU where it is worst.
+
+    `causes` are that vCPU's, the dearest first; `per_second` and `share`, the part of a CPU, are their sums. Time
+    asleep is no part of it. `also` are the other vCPUs on which the rule would speak.
+    """
+
+    rule: Rule
+    causes: tuple[Cause, ...]
+    vcpu: int | None
+    per_second: float
+    share: float
+    serious: bool
+    also: tuple[int | None, ...] = ()
+
+
+def judge(seen: Seen, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
+    """What is worth a change, the dearest first. Nothing where too little was seen: ask too_short()."""
+    if seen.seconds < SHORTEST_SECONDS:
+        return ()
+    findings = [finding for finding, exits in _findings(seen, rules) if exits >= FEWEST_EXITS]
+    silenced = {name for finding in findings for name in finding.rule.silences}
+    loud = [finding for finding in findings if finding.rule.name not in silenced]
+    return tuple(sorted(loud, key=lambda finding: (-finding.share, -finding.per_second, finding.rule.name)))
+
+
+def too_short(seen: Seen, rules: Sequence[Rule] = RULES) -> bool:
+    """Whether too little was seen: for too short a time, or too few exits for a rule that would have spoken."""
+    return seen.seconds < SHORTEST_SECONDS or any(exits < FEWEST_EXITS for _, exits in _findings(seen, rules))
+
+
+def _findings(seen: Seen, rules: Iterable[Rule]) -> list[tuple[Finding, float]]:
+    """A finding of each rule whose threshold is reached, and the number of exits that it rests on."""
+    found = []
+    for rule in rules:
+        causes = rule.when(seen)
+        finding = _worst(rule, causes)
+        if finding:
+            found.append((finding, sum(cause.per_second for cause in causes) * seen.seconds))
+    return found
+
+
+def _worst(rule: Rule, causes: Iterable[Cause]) -> Finding | None:
+    by_vcpu: dict[int | None, list[Cause]] = {}
+    for cause in causes:
+        by_vcpu.setdefault(cause.vcpu, []).append(cause)
+    found = [finding for vcpu, of_vcpu in by_vcpu.items() for finding in _speak(rule, vcpu, of_vcpu)]
+    if not found:
+        return None
+    weight, worst = max(found, key=lambda pair: pair[0])
+    also = sorted((each.vcpu for _, each in found if each is not worst), key=lambda vcpu: (vcpu is None, vcpu or 0))
+    return Finding(
+        rule, worst.causes, worst.vcpu, worst.per_second, worst.share, serious=weight >= SERIOUS, also=tuple(also)
+    )
+
+
+def _speak(rule: Rule, vcpu: int | None, causes: list[Cause]) -> list[tuple[float, Finding]]:
+    """The finding on one vCPU with its weight, if the threshold is reached there."""
+    share, per_second = sum(cause.cost for cause in causes), sum(cause.per_second for cause in causes)
+    weight = rule.weigh(share, per_second)
+    if weight < 1:
+        return []
+    dearest = sorted(causes, key=lambda cause: (-cause.cost, -cause.per_second, cause.reason_name, cause.detail.number))
+    return [(weight, Finding(rule, tuple(dearest), vcpu, per_second, share, serious=weight >= SERIOUS))]
