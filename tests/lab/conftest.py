@@ -67,9 +67,9 @@ def counter():
     """Make counters whose program takes the reason from its first argument; unloaded behind the test."""
     made = []
 
-    def make(isa=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT, *, timed=False):
+    def make(isa=SVM, thread_filter=EVERYTHING, max_vcpus=64, plan=ARGUMENT, *, timed=False, detailed=False):
         plans = AttachPlans(isa, (plan,), "")
-        made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus, timed=timed))
+        made.append(ExitCounter(thread_filter, plans, max_vcpus=max_vcpus, timed=timed, detailed=detailed))
         return made[-1]
 
     yield make

@@ -36,7 +36,7 @@ def fire(binary, program_fds, threads, events, cpus, *kinds):
 
 def run_here(counter, *arguments, event="kvm_exit"):
     """One event of this very thread."""
-    args = (ctypes.c_uint64 * 3)(*arguments, *(0, 0, 1)[len(arguments) :])
+    args = (ctypes.c_uint64 * 6)(*arguments, *(0, 0, 1, 0, 0, 0)[len(arguments) :])
     # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
     attr = struct.pack("=I36xI4xQ72x", counter.program_fds[event], ctypes.sizeof(args), ctypes.addressof(args))
     bpf, prog_test_run = 321, 10

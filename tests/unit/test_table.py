@@ -1,17 +1,21 @@
 """table: reports as the user reads them."""
 
+import re
+
 import pytest
 
 from made_up_reports import WHEN_AND_WHERE, lasted, snapshot, timed_report
 from virt_exitstat.commands.listing import render_list
+from virt_exitstat.counts.details import Access, Cost, Detail, Kind
 from virt_exitstat.counts.durations import Durations, bucket_of
-from virt_exitstat.counts.snapshot import Lost, State, Thread
+from virt_exitstat.counts.snapshot import CountSnapshot, Lost, State, Thread
 from virt_exitstat.counts.tally import Tally
 from virt_exitstat.formats.aligned import lay_out
 from virt_exitstat.formats.format import Style
 from virt_exitstat.formats.table import render_tables
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.names.namer import Namer
 from virt_exitstat.reports.choose import Choice, choose
 from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.reports.sort import Sort
@@ -357,6 +361,86 @@ def test_an_account_of_all_the_time_stays_below_80_columns():
         for per_vcpu in (False, True):
             text = render_timed({101: {key: Tally(1, second)}}, per_vcpu=per_vcpu, waited_ns={101: 10**9, 102: 10**9})
             assert [line for line in text.splitlines() if len(line) >= 80] == []
+
+
+# -- reports with details --
+
+TIMER = Detail(Kind.MSR, 0x6E0, Access.WRITE)
+EOI = Detail(Kind.MSR, 0x80B, Access.WRITE)
+TOLD = {101: {32: Tally(10, details={TIMER: Cost(6, 600), EOI: Cost(3, 300)})}, 102: {12: Tally(4)}}
+
+
+def render_detailed(tallies=None, *, choice=Choice(), describe=Namer("VMX").describe, times=False, **more):  # noqa: B008
+    counts = {Thread(100, tid): dict(reasons) for tid, reasons in (tallies or TOLD).items()}
+    delta = CountSnapshot(1.0, counts, no_detail=more.pop("no_detail", 0), missed_events=more.pop("missed", 0))
+    waited = {} if times else None
+    made = make_report(
+        Targets((GUEST01,)), delta, VMX.reasons.name_of, **WHEN_AND_WHERE, waited_ns=waited, detailed=True, **more
+    )
+    return render_tables(choose(made, choice), Style(lay_out, describe=describe)).rstrip("\n")
+
+
+def test_details_stand_below_their_reason_and_add_up_to_it():
+    assert render_detailed() == (
+        "guest01: vCPUs 0-1, 1.000 s\n"
+        "reason                      count  per second   share\n"
+        "MSR_WRITE                      10        10.0   71.4%\n"
+        "  write 0x6e0 TSC_DEADLINE      6         6.0   42.9%\n"
+        "  write 0x80b x2APIC EOI        3         3.0   21.4%\n"
+        "  (not told yet)                1         1.0    7.1%\n"
+        "HLT                             4         4.0   28.6%\n"
+        "total                          14        14.0  100.0%"
+    )
+
+
+def test_top_limits_details_as_well_and_sums_up_the_others():
+    lines = render_detailed(choice=Choice(top=1)).splitlines()[2:]
+    assert [line.split("  ")[0] or line.strip().split("  ")[0] for line in lines] == [
+        "MSR_WRITE",
+        "write 0x6e0 TSC_DEADLINE",
+        "(1 more)",
+        "(not told yet)",
+        "(others)",
+        "total",
+    ]
+
+
+def test_an_interval_in_which_more_ended_than_began_says_so():
+    text = render_detailed({101: {32: Tally(2, details={TIMER: Cost(3, 30)})}})
+    assert re.search(r"\n  \(not told yet\) +-1 +-1.0 +-\n", text)
+
+
+def test_without_details_there_are_no_lines_for_them():
+    assert "(not told" not in render([GUEST01], EXITS)
+
+
+@pytest.mark.parametrize(
+    ("no_detail", "missed", "lines"),
+    [
+        (1, 0, ["no room: details of 1 exit, shown as not told yet; raise --max-vcpus"]),
+        (0, 2, ["lost: 2 events that may have told a detail, while another one was told on their CPU"]),
+        (0, 0, []),
+    ],
+)
+def test_what_details_lack_is_told(no_detail, missed, lines):
+    parts = render_detailed(no_detail=no_detail, missed=missed).split("\n\n")[1:]
+    assert [line for part in parts for line in part.splitlines()] == lines
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_a_detail():
+    text = render_detailed(describe=lambda _detail: "IRQ 5 \x1b[2J")
+    assert r"  IRQ 5 \x1b[2J" in text and "\x1b" not in text
+
+
+@pytest.mark.parametrize("times", [False, True])
+def test_reports_with_details_stay_below_80_columns(times):
+    count = 12_345_678
+    details = {Detail(Kind.IRQ, 2**31, by_qemu=True): Cost(count, 10**15), TIMER: Cost(count, 10**9)}
+    busy = Durations(total_ns=10**15, qemu_ns=10**15, finished_ns=10**15, max_ns=10**9, buckets={100: count})
+    tally = Tally(count * 2, busy if times else None, details=details)
+    text = render_detailed({101: {32: tally, 48: tally}}, describe=lambda _detail: "x" * 60, times=times)
+    assert "  " + "x" * 36 + ".." in text
+    assert [line for line in text.splitlines()[3:] if len(line) >= 80] == []
 
 
 # -- the list --
