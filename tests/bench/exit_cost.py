@@ -43,14 +43,15 @@ def empty_program(kind):
 
 
 @contextlib.contextmanager
-def ours(attachment, thread_filter, *, may_cast=True, timed=False):
+def ours(attachment, thread_filter, *, may_cast=True, timed=False, detailed=False):
     plans = plan_attachment(ROOT, attachment)
     if not may_cast:
         without = tuple(plan for plan in plans.plans if not plan.cast)
         if without == plans.plans:
             raise peers.PeerError("this kernel has no cast, see above")
         plans = replace(plans, plans=without)
-    with ExitCounter(thread_filter, plans, max_vcpus=1024 if timed else 4096, timed=timed) as counter:
+    rows = 1024 if timed or detailed else 4096
+    with ExitCounter(thread_filter, plans, max_vcpus=rows, timed=timed, detailed=detailed) as counter:
         counter.attach()
         yield
 
@@ -71,6 +72,9 @@ CASES = (
         lambda: ours(Attachment.RAW, OURSELVES, may_cast=False, timed=True),
     ),
     ("virt-exitstat --time, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER, timed=True)),
+    ("virt-exitstat --detail, raw", lambda: ours(Attachment.RAW, OURSELVES, detailed=True)),
+    ("virt-exitstat --detail, raw, another domain", lambda: ours(Attachment.RAW, ANOTHER, detailed=True)),
+    ("virt-exitstat --detail --time, raw", lambda: ours(Attachment.RAW, OURSELVES, timed=True, detailed=True)),
     ("virt-exitstat --time, tracepoint", lambda: ours(Attachment.TRACEPOINT, OURSELVES, timed=True)),
     ("ftrace, hist trigger", peers.hist_trigger),
     ("bcc's kvmexit (counts nothing on 6.1)", peers.kvmexit),

@@ -52,6 +52,14 @@ def test_reasons_are_those_of_both_where_the_isa_is_not_known(world, flags):
     assert offered(world, "--complete reasons") == sorted({*VMX.reasons.names.values(), *SVM.reasons.names.values()})
 
 
+def test_words_are_what_about_knows(world):
+    words = offered(world, "--complete words")
+    assert {"HLT", "IOIO", "serial-console", "TSC_DEADLINE", "x2APIC EOI", "HPET"} <= set(words)
+    assert len(words) == len(set(words))
+    for word in words:
+        assert world.run("--about", word).startswith("status 0 OK\n"), word
+
+
 def test_reasons_include_those_that_only_the_running_kernel_knows(world):
     world.run_newer_kernel()
     assert offered(world, "--complete reasons") == sorted({*VMX.reasons.names.values(), "OF_A_NEWER_KERNEL"})

@@ -192,6 +192,13 @@ def test_lost_exits_are_those_of_the_interval(world):
 SOME = {Thread(1100, 1101): {12: 400, 48: 1500, 32: 1}, Thread(1100, 1102): {1: 25_000}}
 
 
+def test_details_are_those_of_the_interval(world, golden):
+    world.host.add_file("proc/cpuinfo", "flags\t\t: fpu vmx\n")
+    world.counts = SOME
+    world.script()
+    golden("interval-detail-table", run(world, "web01 -D -i 2 6"))
+
+
 @pytest.mark.parametrize(("name", "line"), [("table", "web01 -T -i 2 6"), ("json", "web01 -T -o json -i 2 4")])
 def test_times_are_those_of_the_interval(world, golden, name, line):
     """vCPU 0 has no CPU for half a second of the second interval."""

@@ -18,6 +18,7 @@ domains) cat '{home}/domains' ;;
 vcpus) printf '%s\\n' 0 1 2 ;;
 pids) printf '%s\\n' 42 4242 ;;
 reasons) printf '%s\\n' EPT_MISCONFIG EPT_VIOLATION HLT ;;
+words) printf '%s\\n' HLT serial-console 'x2APIC EOI' ;;
 esac
 """
 
@@ -101,6 +102,9 @@ def start(tmp_path):
         ('-r "!HL', ["-r", "!HLT"]),
         ("--reason \\!hlt,\\!ept_v", ["--reason", "!hlt,!EPT_VIOLATION"]),
         ("--pid 42,a", ["--pid", "42,all"]),
+        ("--about seri", ["--about", "serial-console"]),
+        ("--about x2", ["--about", "x2APIC EOI"]),
+        ("--about 'x2", ["--about", "x2APIC EOI"]),
         ("--log /etc/hostn", ["--log", "/etc/hostname"]),
         ("--log=/etc/hostn", ["--log=/etc/hostname"]),
         ("-a < /etc/hostn", ["-a"]),

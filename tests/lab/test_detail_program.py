@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fire import EVERYTHING, run_here
+from fire import ARGUMENT, EVERYTHING, run_here
 from virt_exitstat.counts.details import Access, Cost, Detail, Kind, Mark
 from virt_exitstat.counts.layout import details_for
 from virt_exitstat.counts.snapshot import EndedThread, State, Thread
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.kernel.attach_plan import AttachPlans
+from virt_exitstat.kernel.exit_counter import ExitCounter
 from virt_exitstat.targets.thread_filter import ThreadFilter
 
 HERE = Thread(os.getpid(), os.getpid())
@@ -32,37 +34,48 @@ class Vcpu:
     """This thread in place of a vCPU's: what happens to it, event by event."""
 
     def __init__(self, counter):
-        self._counter = counter
+        self.counter = counter
+        # Whatever another test has left ends here.
+        self.enter()
+        self._before = self.counter.snapshot()
 
     def exit(self, reason):
-        run_here(self._counter, reason)
+        run_here(self.counter, reason)
 
     def enter(self):
-        run_here(self._counter, event="kvm_entry")
+        run_here(self.counter, event="kvm_entry")
 
     def return_to_qemu(self, error=0):
-        run_here(self._counter, 0, -error & 0xFFFF_FFFF, event="kvm_userspace_exit")
+        run_here(self.counter, 0, -error & 0xFFFF_FFFF, event="kvm_userspace_exit")
 
     def msr(self, number, *, write=True, refused=False):
-        run_here(self._counter, int(write), number, 0, int(refused), event="kvm_msr")
+        run_here(self.counter, int(write), number, 0, int(refused), event="kvm_msr")
 
     def port(self, number, *, out=True, size=1):
-        run_here(self._counter, int(out), number, size, 1, event="kvm_pio")
+        run_here(self.counter, int(out), number, size, 1, event="kvm_pio")
 
     def tell(self, event, *arguments):
-        run_here(self._counter, *arguments, event=event)
+        run_here(self.counter, *arguments, event=event)
 
     def told(self, reason):
         """{detail: exits} of a reason."""
         return {detail: cost.exits for detail, cost in self.tally(reason).details.items()}
 
     def tally(self, reason):
-        return self._counter.snapshot().counts[HERE][reason]
+        """What has come since the test began."""
+        return self.counter.snapshot().since(self._before).counts[HERE][reason]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A counter for the tests that have no wishes: compiling one takes a while."""
+    with ExitCounter(EVERYTHING, AttachPlans(SVM, (ARGUMENT,), ""), max_vcpus=64, detailed=True) as counter:
+        yield counter
 
 
 @pytest.fixture()
-def vcpu(detailed):
-    return Vcpu(detailed())
+def vcpu(shared):
+    return Vcpu(shared)
 
 
 @pytest.mark.usefixtures("reached")
@@ -201,12 +214,18 @@ def test_a_page_fault_tells_its_kind_and_no_address(detailed):
     }
 
 
-def test_an_event_of_a_thread_that_takes_no_exits_takes_no_row(detailed):
+def test_an_event_of_a_thread_that_takes_no_exits_takes_no_row(shared):
     """Interrupts come in any thread of QEMU."""
-    counter = detailed()
-    run_here(counter, 0xEC, event="local_timer_entry")
-    run_here(counter, 1, 0x6E0, 0, 0, event="kvm_msr")
-    assert counter.snapshot().counts == {}
+    before = set(shared.snapshot().counts)
+
+    def interrupted():
+        run_here(shared, 0xEC, event="local_timer_entry")
+        run_here(shared, 1, 0x6E0, 0, 0, event="kvm_msr")
+
+    thread = threading.Thread(target=interrupted)
+    thread.start()
+    thread.join()
+    assert set(shared.snapshot().counts) == before
 
 
 def test_a_thread_that_is_not_wanted_has_no_details(detailed):
@@ -273,15 +292,14 @@ def test_without_time_details_have_none(vcpu):
     vcpu.enter()
     assert vcpu.tally(MSR).details == {TIMER: Cost(1, 0)}
     assert vcpu.tally(MSR).time is None
-    assert not any(isinstance(reason, State) for reason in vcpu._counter.snapshot().counts[HERE])
+    assert not any(isinstance(reason, State) for reason in vcpu.counter.snapshot().counts[HERE])
 
 
-def test_threads_have_details_of_their_own(detailed):
-    counter = detailed()
+def test_threads_have_details_of_their_own(shared):
     told = {}
 
     def work(number):
-        vcpu = Vcpu(counter)
+        vcpu = Vcpu(shared)
         for _ in range(number):
             vcpu.exit(MSR)
             vcpu.msr(number)
@@ -293,15 +311,14 @@ def test_threads_have_details_of_their_own(detailed):
         thread.start()
     for thread in threads:
         thread.join()
-    counts = counter.snapshot().counts
+    counts = shared.snapshot().counts
     assert {thread: counts[thread][MSR].details for thread in told} == {
         thread: {Detail(Kind.MSR, number, Access.WRITE): Cost(number, 0)} for thread, number in told.items()
     }
 
 
-def test_every_event_of_this_kernel_that_tells_details_is_attached_and_let_go(detailed):
-    counter = detailed(thread_filter=EVERYTHING)
-    names = set(counter.program_fds)
+def test_every_event_of_this_kernel_that_tells_details_has_its_program(shared):
+    names = set(shared.program_fds)
     assert {
         "kvm_exit",
         "kvm_entry",

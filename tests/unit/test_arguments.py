@@ -9,7 +9,18 @@ from refusals import refuses
 
 from virt_exitstat import __version__
 from virt_exitstat.arguments.parser import parse_request
-from virt_exitstat.arguments.requests import Candidates, Complete, Count, Counting, List, Show, Timing, Watch
+from virt_exitstat.arguments.requests import (
+    About,
+    Candidates,
+    Complete,
+    Count,
+    Counting,
+    Explain,
+    List,
+    Show,
+    Timing,
+    Watch,
+)
 from virt_exitstat.arguments.table import GROUPS, OPTIONS
 from virt_exitstat.commands.opening import room_for
 from virt_exitstat.counts.origin import Attachment
@@ -32,7 +43,7 @@ def request(verb, domains=(), **fields):
             if field.name in fields:
                 parts[part][field.name] = fields.pop(field.name)
     made = {"selection": Selection(**parts["selection"])}
-    if verb in (Count, Watch):
+    if verb in (Count, Watch, Explain):
         made.update(timing=Timing(**parts["timing"]), counting=Counting(**parts["counting"]))
     return verb(**made, **fields)
 
@@ -452,3 +463,54 @@ def test_help_and_version_are_requests_too():
 def test_what_excludes_another_is_an_option():
     known = {option.long for option in OPTIONS} | {"*", "-"}
     assert {other for option in OPTIONS for other in option.excludes} <= known
+
+
+# -- --detail, --explain, --about --
+
+
+@pytest.mark.parametrize("line", ["guest01 --detail 10", "-D guest01 10"])
+def test_details_are_asked_for(line):
+    assert parse(line) == counts(("guest01",), detailed=True, duration_s=10)
+    assert parse("guest01 -DT 10") == counts(("guest01",), detailed=True, timed=True, duration_s=10)
+
+
+def test_explain_counts_with_times_and_details():
+    expected = request(Explain, ("guest01",), timed=True, detailed=True, duration_s=10)
+    assert parse("--explain guest01 10") == parse("guest01 10 --explain") == expected
+    assert parse("--explain -o json guest01 10") == dataclasses.replace(expected, output="json")
+    assert parse("--explain guest01 10 --max-vcpus 64").counting.max_vcpus == 64
+    assert parse("--explain --pid 42").selection == Selection(pids=(42,))
+
+
+@pytest.mark.parametrize("options", ["-i 1", "-L", "--list", "-a", "--total", "-n 3", "-r HLT", "-s rate", "--log x"])
+def test_explain_has_its_own_report(options):
+    with pytest.raises(UsageError):
+        parse(f"--explain {options} guest01 10")
+
+
+@pytest.mark.parametrize("output", ["csv", "wide"])
+def test_explain_is_text_or_json(output):
+    with refuses(UsageError, f"--explain writes text or json, not {output}"):
+        parse(f"--explain -o {output} guest01 10")
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("--about", ""),
+        ("--about HLT", "HLT"),
+        ("--about=HLT", "HLT"),
+        ("--about leaf 0xd", "leaf 0xd"),
+        ("--about 0x6e0", "0x6e0"),
+        ("--about 10", "10"),
+        ("--about --debug", ""),
+    ],
+)
+def test_about_takes_a_word_or_none(line, word):
+    assert parse(line) == About(word)
+
+
+@pytest.mark.parametrize("options", ["-d guest01", "-T", "--list", "-o json", "--pid 42", "--explain"])
+def test_about_counts_nothing(options):
+    with refuses(UsageError, "--about counts nothing, "):
+        parse(f"--about HLT {options}")

@@ -177,7 +177,7 @@ RULES = (
     ),
     Rule(
         name="guest-timer",
-        title="The guest sets its timer thousands of times a second",
+        title="The guest sets its timer all the time",
         looks_at="Writes of the MSR 0x6e0, TSC_DEADLINE, and of the APIC timer's count, and the reason"
         " `PREEMPTION_TIMER`.",
         cause="Setting a timer is an exit, and so is its end. A tick of 1000 Hz or programs that sleep for microseconds"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Optional
 
 from ...counts.details import Cost, Detail, Kind, decode_detail
@@ -15,6 +15,9 @@ from ...isa.instruction_set import FaultBits
 #: Copies a whole map (fd, room for keys, room for values, how many there are at most): the number of entries, or None
 #: where that is not possible.
 ReadAll = Callable[[int, Any, Any, int], Optional[int]]
+
+#: (identity, what, value, exits, ns) of each.
+Entries = Iterable[tuple[int, int, int, int, int]]
 
 _KEY, _VALUE = (structure.size for structure in detail_structures())
 
@@ -28,12 +31,21 @@ class DetailMap:
         # (what, value) -> what they mean; most threads meet the same.
         self._known: dict[tuple[int, int], tuple[int, Detail]] = {}
 
-    def read(self) -> dict[Thread, dict[int, dict[Detail, Cost]]]:
-        """{thread: {raw reason: {detail: cost}}}."""
+    def capture(self) -> Entries:
+        """All entries, (identity, what, value, exits, ns) of each, as soon as possible: see decode()."""
+        # Nothing is deleted meanwhile, so each comes once.
+        count = self._read_all(self._table.map_fd, self._keys, self._values, self._capacity)
+        if count is None:
+            return [(key.identity, key.what, key.value, cost.exits, cost.ns) for key, cost in self._table.items()]
+        keys, values = bytes(memoryview(self._keys)[: count * _KEY]), bytes(memoryview(self._values)[: count * _VALUE])
+        return (key + value for key, value in zip(struct.iter_unpack("=3Q", keys), struct.iter_unpack("=2Q", values)))
+
+    def decode(self, entries: Entries) -> dict[Thread, dict[int, dict[Detail, Cost]]]:
+        """{thread: {raw reason: {detail: cost}}} of what was captured."""
         found: dict[Thread, dict[int, dict[Detail, Cost]]] = {}
         threads: dict[int, dict[int, dict[Detail, Cost]]] = {}
         known = self._known
-        for identity, what, value, exits, ns in self._entries():
+        for identity, what, value, exits, ns in entries:
             meaning = known.get((what, value))
             if meaning is None:
                 meaning = known[(what, value)] = self._decode(what, value)
@@ -48,21 +60,9 @@ class DetailMap:
 
     def delete(self, threads: Collection[Thread]) -> None:
         """Forget those of threads that are gone."""
-        for identity, what, value, _, _ in list(self._entries()):
+        for identity, what, value, _, _ in list(self.capture()):
             if thread_of(identity) in threads:
                 del self._table[self._table.Key(identity, what, value)]
-
-    def _entries(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """(identity, what, value, exits, ns) of each. Nothing is deleted meanwhile, so each comes once."""
-        count = self._read_all(self._table.map_fd, self._keys, self._values, self._capacity)
-        if count is None:
-            for key, cost in self._table.items():
-                yield key.identity, key.what, key.value, cost.exits, cost.ns
-            return
-        keys = struct.iter_unpack("=3Q", memoryview(self._keys)[: count * _KEY])
-        values = struct.iter_unpack("=2Q", memoryview(self._values)[: count * _VALUE])
-        for (identity, what, value), (exits, ns) in zip(keys, values):
-            yield identity, what, value, exits, ns
 
     def _decode(self, what: int, value: int) -> tuple[int, Detail]:
         bits = WhatBits()

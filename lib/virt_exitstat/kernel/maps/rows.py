@@ -74,7 +74,7 @@ class Rows:
         clock_ns = time.monotonic_ns()
         counts: dict[AnyThread, Mapping[int, Tally]] = {}
         # Before the exits that they are of: an exit that ends meanwhile is told later.
-        details = self._details.read() if self._details else {}
+        captured = self._details.capture() if self._details else ()
         unslotted = self._read_unslotted()
         for identity, row in self._rows.taken():
             thread = thread_of(identity)
@@ -84,7 +84,7 @@ class Rows:
                 _add(counts, thread, self._rows.read(row))
         for other, tallies in unslotted.items():
             _add(counts, other, tallies)
-        for told, of_thread in details.items():
+        for told, of_thread in self._details.decode(captured).items() if self._details else ():
             _add_details(counts, told, of_thread)
         self._told, self._looked_ns = dict(counts) if self._timed else {}, clock_ns
         gone, self._gone = self._gone, {}
@@ -167,7 +167,7 @@ class Rows:
         for _, row in gone:
             del row_of[key_of[row]]
         self._maps.clear_cache()
-        details = self._details.read() if self._details else {}
+        details = self._details.decode(self._details.capture()) if self._details else {}
         unslotted = self._read_unslotted()
         for identity, row in gone:
             thread = thread_of(identity)
