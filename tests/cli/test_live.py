@@ -313,3 +313,36 @@ def test_what_is_typed_for_the_filter_is_no_key():
         live.wait_for("f filter")
         live.send("q")
         live.ends_well()
+
+
+# -- with details --
+
+TESTS = Path(__file__).resolve().parents[1]
+PATHS = (TESTS / "cli", TESTS, TESTS.parent / "lib")
+RUN_DETAILED = """
+import sys
+from pathlib import Path
+from fake_world import World
+from virt_exitstat.cli import run_cli
+world = World(Path(sys.argv[1]))
+world.run_newer_kernel()
+run_cli(lambda _: world.main(*sys.argv[2:]))
+"""
+
+
+def test_with_detail_a_reason_is_opened_and_escape_alone_goes_back(tmp_path):
+    driver = [sys.executable, "-c", RUN_DETAILED, str(tmp_path), "-L", "--detail", "-i", "1", "web01"]
+    with PtyScreen(driver, env={"PYTHONPATH": os.pathsep.join(map(str, PATHS))}) as live:
+        live.wait_for(lambda: "EPT_VIOLATION" in live.text and "⏎ reasons" in live.lines[-1])
+        live.send("p\r")
+        live.wait_for("⏎ open")
+        live.send("\x1b[B\r")
+        live.wait_for("HLT of web01: vCPUs 0-1")
+        assert "slept < 256us" in live.text and "(not told yet)" in live.text
+        live.send("\x1b[B")  # begins as Escape does
+        live.send("\x1b")
+        live.wait_for(lambda: " of web01" not in live.text and "⏎ open" in live.lines[-1])
+        live.send("\x7f")
+        live.wait_for("⏎ reasons")
+        live.send("q")
+        assert live.wait_for_end() == 0 and live.is_restored

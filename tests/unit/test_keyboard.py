@@ -20,15 +20,15 @@ def read_presses(data):
         (b"\x1bOA\x1bOB", [Press.UP, Press.DOWN]),
         (b"\x1b[5~\x1b[6~", [Press.PAGE_UP, Press.PAGE_DOWN]),
         (b"\x1b[H\x1b[F\x1bOH\x1bOF\x1b[1~\x1b[4~", [Press.FIRST, Press.LAST] * 3),
+        (b"\t\r\n", [Press.SWITCH, Press.OPEN, Press.OPEN]),
+        (b"\x7f\b", [Press.BACK, Press.BACK]),
     ],
 )
 def test_keys_are_known_in_each_form_that_terminals_send(typed, presses):
     assert read_presses(typed) == (presses, b"")
 
 
-@pytest.mark.parametrize(
-    "typed", [b"x", b"\xc3\xa9", b"\x1b[1;5A", b"\x1b[3~", b"\x1bOP", b"\0\r\n", b"[A", b"\x1b\x1b["]
-)
+@pytest.mark.parametrize("typed", [b"x", b"\xc3\xa9", b"\x1b[1;5A", b"\x1b[3~", b"\x1bOP", b"\0\v", b"[A"])
 def test_other_keys_mean_nothing(typed):
     assert read_presses(typed)[0] == []
 
@@ -49,7 +49,8 @@ def test_a_sequence_may_come_in_pieces():
 def test_escape_alone_does_not_swallow_the_next_key():
     presses, rest = read_presses(b"\x1b")
     assert presses == []
-    assert read_presses(rest + b"q") == ([Press.QUIT], b"")
+    assert read_presses(rest + b"q") == ([Press.BACK, Press.QUIT], b"")
+    assert read_presses(b"\x1b\x1b[") == ([Press.BACK], b"\x1b[")
 
 
 def test_each_press_has_a_key_and_no_key_two():

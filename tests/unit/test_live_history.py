@@ -1,6 +1,8 @@
 """history: what is remembered from report to report."""
 
-from made_up_reports import domain, report
+from made_up_reports import domain, report, timed_report
+from virt_exitstat.counts.details import Cost, Detail, Kind
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.live.history import INTERVALS, History, Key
 
 GUEST01 = domain("guest01", 100, vcpus=2)
@@ -72,3 +74,26 @@ def test_lost_exits_add_up():
     history.add(report([], lost=(1, 2, 3)))
     history.add(report([], lost=(4, 0, 0)))
     assert history.lost == 10
+
+
+def test_details_add_up_and_only_those_that_occurred_are_kept():
+    first, second = Detail(Kind.CPUID, 1), Detail(Kind.CPUID, 2)
+    history = History()
+    history.add(timed_report([GUEST01], {101: {10: Tally(5, details={first: Cost(4, 40)})}}))
+    history.add(timed_report([GUEST01], {102: {10: Tally(3, details={first: Cost(1, 10), second: Cost(2, 20)})}}))
+    cpuid = history.tracks[Key(100)].reasons["CPUID"]
+    assert cpuid.total.details == {first: Cost(5, 50), second: Cost(2, 20)}
+    assert cpuid.newest.details == {first: Cost(1, 10), second: Cost(2, 20)}
+    assert [line.detail for line in cpuid.details()] == [first, second, None]
+    assert history.tracks[Key(100, 1)].reasons["CPUID"].total.details == {first: Cost(1, 10), second: Cost(2, 20)}
+
+
+def test_what_is_frozen_does_not_change():
+    history = History()
+    history.add(report([GUEST01], {101: {"HLT": 10}}, lost=(1,)))
+    frozen = history.freeze()
+    for _ in range(2):
+        history.add(report([GUEST01], {101: {"HLT": 5, "MSR": 1}}, lost=(1,)))
+    track = frozen.tracks[Key(100)]
+    assert (frozen.lost, track.total.total.exits, list(track.total.rates)) == (1, 10, [10.0])
+    assert {name: list(series.rates) for name, series in track.reasons.items()} == {"HLT": [10.0]}

@@ -8,12 +8,14 @@ from ..arguments.requests import Watch
 from ..errors import ExitStatus
 from ..live.loop import check_live, run_live
 from ..world import World
+from .naming import make_namer
 from .opening import find_targets, make_schedule, open_session
 
 
 def run(request: Watch, world: World) -> ExitStatus:
     """Show what is counted until q, a signal, or the time is up. Raises ExitStatError."""
     check_live()
+    describe = make_namer(world.root).describe if request.counting.detailed else None
     with contextlib.ExitStack() as opened:
         found = opened.enter_context(find_targets(request.selection, request.timing, world))
         session = opened.enter_context(open_session(found, request.counting, world))
@@ -26,5 +28,6 @@ def run(request: Watch, world: World) -> ExitStatus:
             per_vcpu=request.per_vcpu,
             sort=request.sort,
             timed=request.counting.timed,
+            describe=describe,
         )
     return found.status

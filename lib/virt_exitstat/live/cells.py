@@ -6,7 +6,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..formats.columns import columns_of
+from ..formats.columns import NOT_KNOWN, Column, columns_of
+from ..reports.report import DetailRow, Row
 
 
 class Look(enum.Enum):
@@ -86,6 +87,16 @@ def fit_columns(width: int, *, timed: bool = False) -> Widths:
             left -= more
     others = {key: widths.pop(key) for key in ("name", *_OPTIONAL)}
     return Widths(**others, numbers=widths)
+
+
+def write_number(column: Column, row: Row | DetailRow, width: int) -> str:
+    """A row's number in so many columns; empty where a detail has no such number."""
+    if isinstance(row, Row):
+        return str(column.write(row, "live", width))
+    if not column.of_detail:
+        return ""
+    value = column.of_detail(row)
+    return str(NOT_KNOWN["live"] if value is None else column.formats["live"](value, width))
 
 
 def format_seconds(seconds: float) -> str:

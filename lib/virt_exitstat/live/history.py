@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ..counts.details import Cost, Detail
 from ..counts.tally import NOTHING, Tally
-from ..reports.report import Report, Row, Table, TargetReport
+from ..reports.report import UNTOLD, DetailRow, Report, Row, Table, TargetReport
 from ..targets.target import describe_vcpus
 
 #: Intervals that are remembered; no column for them is wider.
@@ -55,6 +56,46 @@ class Series:
             return Row("", self.total, whole=whole.total, seconds=0.0, is_idle=self.is_idle)
         return Row("", self.newest, whole=whole.newest, seconds=self.seconds, is_idle=self.is_idle)
 
+    @property
+    def costs(self) -> tuple[float, int, int]:
+        """What lines are sorted by: exits per second in the newest interval, exits since the start, newest ns."""
+        newest = self.row(self)
+        return newest.per_second, self.total.exits, newest.time.total_ns
+
+    def details(self) -> list[DetailSeries]:
+        """The lines below it: what caused its exits, and those that no detail holds."""
+        lines = [DetailSeries(self, detail) for detail in {**self.total.details, **self.newest.details}]
+        return [*lines, *[DetailSeries(self, None)] * bool(self.total.untold or self.newest.untold)]
+
+    def freeze(self) -> Series:
+        """A copy that no later interval changes. Tallies never change: both have the same."""
+        return replace(self, rates=self.rates[:])
+
+
+class DetailSeries(NamedTuple):
+    """The counts of one detail of a reason; `detail` is None for the exits that no detail holds. It has no history."""
+
+    reason: Series
+    detail: Detail | None
+
+    @property
+    def is_idle(self) -> bool:
+        """As the reason's."""
+        return self.reason.is_idle
+
+    @property
+    def costs(self) -> tuple[float, int, int]:
+        """As Series.costs."""
+        newest = self.row(self.reason)
+        return newest.per_second, self.row(self.reason, since_start=True).exits, newest.ns
+
+    def row(self, whole: Series, *, since_start: bool = False) -> DetailRow:
+        """As Series.row()."""
+        row = self.reason.row(whole, since_start=since_start)
+        if self.detail is None:
+            return DetailRow(row, None, UNTOLD, row.tally.untold, 0)
+        return DetailRow(row, self.detail, "", *row.tally.details.get(self.detail, Cost()))
+
 
 @dataclass
 class Track:
@@ -85,6 +126,11 @@ class Track:
             row = rows.get(name)
             series = self.reasons.setdefault(name, Series(is_idle=bool(row and row.is_idle)))
             series.append(row.tally if row else NOTHING, table.seconds)
+
+    def freeze(self) -> Track:
+        """A copy that no later interval changes."""
+        reasons = {name: series.freeze() for name, series in self.reasons.items()}
+        return replace(self, total=self.total.freeze(), reasons=reasons)
 
 
 def add_up_series(several: Iterable[Series]) -> Series:
@@ -123,6 +169,10 @@ class History:
         for track in self.tracks.values():
             for series in (track.total, *track.reasons.values()):
                 series.total = NOTHING
+
+    def freeze(self) -> History:
+        """A copy that no later interval changes."""
+        return History({key: track.freeze() for key, track in self.tracks.items()}, self.lost)
 
     def domains(self) -> list[Track]:
         """The domains, all vCPUs as one."""

@@ -23,16 +23,26 @@ class Press(enum.Enum):
     PAGE_DOWN = enum.auto()
     FIRST = enum.auto()
     LAST = enum.auto()
+    SWITCH = enum.auto()
+    OPEN = enum.auto()
+    BACK = enum.auto()
 
 
 class Binding(NamedTuple):
-    """A key: what it is called, what it does, and the bytes that terminals send for it."""
+    """A key: what it is called, what it does, and the bytes that terminals send for it.
+
+    A `detailed` one does nothing where details of exits are not counted.
+    """
 
     press: Press
     name: str
     meaning: str
     sent: tuple[bytes, ...]
+    detailed: bool = False
 
+
+#: Keys that end and that edit what is typed.
+ENTER, ERASE, CLEAR, ESCAPE = (b"\r", b"\n"), (b"\x7f", b"\b"), (b"\x15",), (b"\x1b",)
 
 #: In the order of the help. Arrows come as CSI (\e[A), or as SS3 (\eOA) where a program left the keypad in
 #: application mode; Home and End come as either, or as \e[1~ and \e[4~ (linux, screen).
@@ -50,12 +60,12 @@ BINDINGS = (
     Binding(Press.PAGE_DOWN, "page down", "a page down", (b"\x1b[6~",)),
     Binding(Press.FIRST, "Home", "the first line", (b"\x1b[h", b"\x1b[1~")),
     Binding(Press.LAST, "End", "the last line", (b"\x1b[f", b"\x1b[4~")),
+    Binding(Press.SWITCH, "Tab", "change between the upper and the lower list", (b"\t",), detailed=True),
+    Binding(Press.OPEN, "Enter", "to the reasons; show what caused one's exits; back", ENTER, detailed=True),
+    Binding(Press.BACK, "Esc", "a step back; so does Backspace", (*ESCAPE, *ERASE), detailed=True),
 )
 
 _PRESSES = {sent: binding.press for binding in BINDINGS for sent in binding.sent}
-
-#: Keys that end and that edit what is typed.
-ENTER, ERASE, CLEAR, ESCAPE = (b"\r", b"\n"), (b"\x7f", b"\b"), (b"\x15",), (b"\x1b",)
 
 # A sequence, or a character of UTF-8 that has more bytes, cut off at the end.
 _UNFINISHED = re.compile(rb"(\x1b(\[[0-9;]*|O)?|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")

@@ -8,8 +8,10 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from ..clock import Clock
+from ..counts.details import Detail
 from ..errors import UsageError
 from ..host.streams import say
 from ..reports.report import Report
@@ -17,10 +19,13 @@ from ..reports.sort import Sort
 from ..run.loop import ReportSource, run_reports
 from ..run.schedule import Schedule
 from ..run.signals import ENDING, Signals
-from .keyboard import Press, press_of, read_keys
+from .keyboard import ESCAPE, Press, press_of, read_keys
 from .paint import import_rich, paint_lines
 from .terminal import Terminal, TerminalGoneError
 from .view import LiveView
+
+# The Escape key is the first byte of other keys' sequences, alone. The rest of one comes sooner than this.
+_ESCAPE_MS = 100
 
 _HINT = "for a file, a pipe or a plain terminal: --interval"
 
@@ -47,21 +52,23 @@ def run_live(
     per_vcpu: bool = False,
     sort: Sort = Sort.COUNT,
     timed: bool = False,
+    describe: Callable[[Detail], str] | None = None,
 ) -> None:
     """Show the source's reports until q, an ending signal, the schedule's end or that of the terminal.
 
-    Afterwards the terminal is as it was, also when the source raises; what was written to stderr meanwhile is shown
-    then. Raises what check_live() raises.
+    `describe` says a detail in words; None where details are not counted. Afterwards the terminal is as it was, also
+    when the source raises; what was written to stderr meanwhile is shown then. Raises what check_live() raises.
     """
     check_live()
     # The console's own font (TERM=linux) has few of the block characters.
-    blocks = _encodes("▁▏█↑") and os.environ.get("TERM") != "linux"
+    blocks = _encodes("▁▏█↑⏎") and os.environ.get("TERM") != "linux"
     view = LiveView(
         os.uname().nodename,
         schedule.interval_s or math.inf,
         per_vcpu=per_vcpu,
         sort=sort,
         timed=timed,
+        describe=describe,
         encoding=sys.stdout.encoding,
         blocks=blocks,
     )
@@ -126,6 +133,8 @@ class _Screen:
         if not self._terminal.entered:
             return False
         keys, self._unfinished = read_keys(self._unfinished + self._terminal.read())
+        if self._unfinished in ESCAPE and self._view.can_go_back and not self._terminal.has_more(_ESCAPE_MS):
+            keys, self._unfinished = [*keys, self._unfinished], b""
         for key in keys:
             if self._view.is_typing:
                 self._view.type_key(key)

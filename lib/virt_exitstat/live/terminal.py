@@ -80,6 +80,12 @@ class Terminal:
             raise TerminalGoneError
         return typed
 
+    def has_more(self, timeout_ms: int) -> bool:
+        """Whether more was typed, or is within this time."""
+        poll = select.poll()
+        poll.register(self.keyboard, select.POLLIN)
+        return bool(poll.poll(timeout_ms))
+
     def size(self) -> tuple[int, int]:
         """Columns and lines. Raises TerminalGoneError."""
         with _noticed_gone():
