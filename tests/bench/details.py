@@ -54,7 +54,9 @@ def main():
     def snapshot():
         found = details.decode(details.capture())
         counts = {
-            thread: {reason: Tally(sum(cost.exits for cost in of.values()), details=of) for reason, of in of_thread.items()}
+            thread: {
+                reason: Tally(sum(cost.exits for cost in of.values()), details=of) for reason, of in of_thread.items()
+            }
             for thread, of_thread in found.items()
         }
         return CountSnapshot(1.0, counts)

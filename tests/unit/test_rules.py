@@ -423,3 +423,17 @@ def test_a_domain_with_a_kind_that_no_rule_knows_is_judged():
     seen = guest(*(cause("X", kind) for kind in Kind))
     assert judge(seen) is not None
     assert domain() is not None
+
+
+@pytest.mark.parametrize(("windows", "words"), [(False, "Linux"), (True, "Windows"), (None, "")])
+def test_a_finding_has_the_steps_that_are_for_its_guest(windows, words):
+    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]) if one.rule.name == "acpi-pm-timer"]
+    steps = [step.say.partition(",")[0] for step in replace(finding, windows=windows).change]
+    others = {"Linux", "Windows"} - {words} if words else set()
+    assert not others & set(steps) and (words in steps or not words)
+
+
+def test_where_no_step_is_for_the_guest_all_are_shown():
+    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]) if one.rule.name == "acpi-pm-timer"]
+    rule = replace(finding.rule, change=finding.rule.change[:1])
+    assert replace(finding, rule=rule, windows=True).change == rule.change

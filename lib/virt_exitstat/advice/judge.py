@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .rule import Rule
+from .rule import Rule, Step
 from .rules import RULES
 from .seen import Cause, Seen
 
@@ -24,7 +24,8 @@ class Finding:
     """A rule that speaks, on the vCPU where it is worst.
 
     `causes` are that vCPU's, the dearest first; `per_second` and `share`, the part of a CPU, are their sums. Time
-    asleep is no part of it. `also` are the other vCPUs on which the rule would speak.
+    asleep is no part of it. `also` are the other vCPUs on which the rule would speak. `windows` says whether the guest is
+    Windows, None: not known.
     """
 
     rule: Rule
@@ -34,13 +35,20 @@ class Finding:
     share: float
     serious: bool
     also: tuple[int | None, ...] = ()
+    windows: bool | None = None
+
+    @property
+    def change(self) -> tuple[Step, ...]:
+        """The rule's steps that are for this guest; all where none of them is."""
+        return tuple(step for step in self.rule.change if step.fits(self.windows)) or self.rule.change
 
 
 def judge(seen: Seen, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
     """What is worth a change, the dearest first. Nothing where too little was seen: ask too_short()."""
     if seen.seconds < SHORTEST_SECONDS:
         return ()
-    findings = [finding for finding, exits in _findings(seen, rules) if exits >= FEWEST_EXITS]
+    windows = seen.windows
+    findings = [replace(one, windows=windows) for one, exits in _findings(seen, rules) if exits >= FEWEST_EXITS]
     silenced = {name for finding in findings for name in finding.rule.silences}
     loud = [finding for finding in findings if finding.rule.name not in silenced]
     return tuple(sorted(loud, key=lambda finding: (-finding.share, -finding.per_second, finding.rule.name)))

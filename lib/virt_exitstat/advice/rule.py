@@ -12,11 +12,16 @@ from .seen import Cause, Seen
 class Step:
     """One thing to do: a sentence, and text to paste, if any: XML for `virsh edit`, or commands.
 
-    XML begins below <domain>, so that it shows where it belongs; what the domain has already is merged with it.
+    XML begins below <domain>, so that it shows where it belongs; what the domain has already is merged with it. A
+    sentence that begins with `Windows` or `Linux` is for such a guest only.
     """
 
     say: str
     paste: str = ""
+
+    def fits(self, windows: bool | None) -> bool:
+        """Whether it is for a guest that is Windows, or is not; None: that is not known."""
+        return windows is None or not self.say.startswith("Linux" if windows else "Windows")
 
     @property
     def is_xml(self) -> bool:

@@ -47,7 +47,7 @@ def render_findings(
         parts.append(_fill("nothing takes 1% of a CPU by any one cause; look elsewhere", "", ""))
     if not findings:
         return "\n".join(parts) + "\n"
-    if any(step.is_xml for finding in findings for step in finding.rule.change):
+    if any(step.is_xml for finding in findings for step in finding.change):
         parts.append("XML is for 'virsh edit', and holds from the domain's next start on.")
     rule = findings[0].rule.name if len(findings) == 1 else "RULE"
     return "\n\n".join(parts) + f"\nvirt-exitstat --about {rule} tells more.\n"
@@ -81,7 +81,7 @@ def findings_document(findings: Iterable[Finding], describe: Describe) -> list[d
             "share": round(finding.share, 6),
             "causes": [_cause_document(cause, describe) for cause in finding.causes],
             "why": _plain(finding.rule.cause),
-            "change": [{"say": _plain(step.say), "paste": step.paste} for step in finding.rule.change],
+            "change": [{"say": _plain(step.say), "paste": step.paste} for step in finding.change],
             "price": _plain(finding.rule.price),
             "sources": list(finding.rule.sources),
         }
@@ -112,7 +112,7 @@ def _finding(number: int, finding: Finding, describe: Describe) -> str:
             _fill(f"{serious}{_plain(finding.rule.title)} [{finding.rule.name}]", head, " " * len(head)),
             _field("seen", _seen(finding, describe)),
             _field("why", finding.rule.cause),
-            _field("change", finding.rule.change),
+            _field("change", finding.change),
             _field("price", finding.rule.price),
         ]
     )
