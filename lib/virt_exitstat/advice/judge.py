@@ -24,8 +24,8 @@ class Finding:
     """A rule that speaks, on the vCPU where it is worst.
 
     `causes` are that vCPU's, the dearest first; `per_second` and `share`, the part of a CPU, are their sums. Time
-    asleep is no part of it. `also` are the other vCPUs on which the rule would speak. `windows` says whether the guest is
-    Windows, None: not known.
+    asleep is no part of it. `also` are the other vCPUs on which the rule would speak. `windows` says whether the guest
+    is Windows; None: that is not known.
     """
 
     rule: Rule

@@ -238,7 +238,7 @@ class LiveView:
 
     def _below(self, items: Sequence[_Item], name: str, whole: Series, widths: Widths, page: int) -> list[Line]:
         cursor, width = self._at.lower, widths.name_and_vcpus
-        cursor.scroll(page, len(items), shows_selected=self._at.is_below)
+        cursor.scroll(page, len(items))
         name += show_range(cursor.first_row, cursor.last_row, len(items))
         lines = [make_line([self._heading(name, Sort.NAME, width), *self._headings(widths)])]
         for row, item in list(enumerate(items))[cursor.first_row : cursor.last_row]:
