@@ -8,6 +8,8 @@ ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
+# On all CPUs, where python3-pytest-xdist is installed.
+PARALLEL = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n auto)
 LAB = tests/lab/lab
 # The files of all its folders, without those that Python compiled here.
 PACKAGE = $(shell find lib/virt_exitstat -name __pycache__ -prune -o -type f -print)
@@ -24,8 +26,8 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 test:               ## (root) install what the tests need and run all of them
 	@echo "test: 1/7 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/7 unit and command-line tests (30 s)"
-	@$(PYTEST) tests/unit tests/cli
+	@echo "test: 2/7 unit and command-line tests (25 s)"
+	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
 	@echo "test: 3/7 real domains and shells on this machine (45 s)"
 	@$(PYTEST) -rs tests/host
 	@echo "test: 4/7 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
@@ -35,14 +37,14 @@ test:               ## (root) install what the tests need and run all of them
 	@echo "test: 6/7 the lab on SVM with instructions counted: times beside perf's (1 min)"
 	@$(LAB) run --bare --icount --timeout 600 tests/lab/times_beside_perf
 	@echo "test: 7/7 the lab on Intel's VMX (7 min)"
-	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance --no-time
+	@$(LAB) --machine vmx run --timeout 1500 tests/lab/acceptance --no-time --no-detail
 
 test-matrix:        ## (root) unit tests and, on both ISAs, the acceptance on every Debian release; prints tables (an hour)
 	@tests/setup test
 	@tests/lab/matrix
 
 quick:              ## unit and command-line tests only; needs no root
-	@$(PYTEST) tests/unit tests/cli
+	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
 
 bench:              ## (root) what counting costs on AMD and Intel, beside its peers; prints, never fails (20 min)
 	@tests/setup demo
@@ -50,6 +52,7 @@ bench:              ## (root) what counting costs on AMD and Intel, beside its p
 	-@$(LAB) --release trixie run --bare --icount --timeout 900 tests/bench/all exit_cost
 	-@$(LAB) --release trixie --machine vmx run --bare --timeout 1500 tests/bench/all exit_cost:attached,program,exitstat
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
+	-@PYTHONPATH=lib $(PYTHON) tests/bench/details.py
 
 test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)
 	@tests/setup test
