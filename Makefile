@@ -9,7 +9,7 @@ DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
 # On all CPUs, where python3-pytest-xdist is installed.
-PARALLEL = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n auto)
+PARALLEL = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && printf '%s' '-n auto')
 LAB = tests/lab/lab
 # The files of all its folders, without those that Python compiled here.
 PACKAGE = $(shell find lib/virt_exitstat -name __pycache__ -prune -o -type f -print)
