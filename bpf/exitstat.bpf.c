@@ -611,11 +611,17 @@ static __always_inline int tell(u64 kind, u64 rank, u64 value)
         return tell(KIND_##kind, rank, value);                                                                        \
     }
 
+// A guest-physical address. A screen of VGA's memory would fill the table: it is one detail.
+static __always_inline u64 address(u64 gpa)
+{
+    return gpa - 0xa0000 < 0x20000 ? 0xa0000 : gpa & NUMBER_MASK;
+}
+
 EVENT(kvm_msr, MSR, STRONG, (u32)A(1) | WROTE(A(0) & 1) | MARKED(A(3) & 1))
 EVENT(kvm_pio, PORT, STRONG, (A(1) & 0xffff) | WROTE(A(0) & 1) | BYTES(A(2)))
 EVENT(kvm_cpuid, CPUID, STRONG, (u32)A(0))
-EVENT(kvm_mmio, MMIO, STRONG, (A(2) & NUMBER_MASK) | WROTE((u32)A(0) == 2))
-EVENT(kvm_fast_mmio, MMIO, STRONG, (A(0) & NUMBER_MASK) | WROTE(1) | MARKED(1))
+EVENT(kvm_mmio, MMIO, STRONG, address(A(2)) | WROTE((u32)A(0) == 2))
+EVENT(kvm_fast_mmio, MMIO, STRONG, address(A(0)) | WROTE(1) | MARKED(1))
 EVENT(kvm_page_fault, PAGE_FAULT, WEAK, A(FAULT_ERROR_AT) & FAULT_BITS)
 EVENT(kvm_hypercall, KVM_HYPERCALL, STRONG, (u32)A(0))
 EVENT(kvm_hv_hypercall, HYPERV_HYPERCALL, STRONG, A(0) & 0xffff)

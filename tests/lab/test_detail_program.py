@@ -122,6 +122,14 @@ def test_the_first_event_of_the_highest_rank_tells(vcpu):
     assert vcpu.told(NPF) == {Detail(Kind.MMIO, 0xFED000F0, Access.READ): 1}
 
 
+def test_all_of_vgas_memory_is_one_detail(vcpu):
+    for gpa in (0x9FFFF, 0xA0000, 0xB8000, 0xBFFFF, 0xC0000):
+        vcpu.exit(NPF)
+        vcpu.tell("kvm_mmio", 2, 4, gpa)
+        vcpu.enter()
+    assert {detail.number: exits for detail, exits in vcpu.told(NPF).items()} == {0x9FFFF: 1, 0xA0000: 3, 0xC0000: 1}
+
+
 def test_an_interrupt_tells_of_the_exits_that_are_for_it_and_of_no_other(vcpu):
     for reason in (INTR, MSR):
         vcpu.exit(reason)
