@@ -114,7 +114,7 @@ def before_and_after(tmp_path_factory):
 
 def explain_when_at_work():
     for name in ("disk", "old"):
-        is_busy(name, 20_000)
+        is_busy(name, 10_000)
     return Explained()
 
 

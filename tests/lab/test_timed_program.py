@@ -357,7 +357,7 @@ def test_the_memory_of_times(timed):
 def test_when_one_of_the_three_is_refused_nothing_stays_attached(monkeypatch):
     """A program that reads a second argument may not attach to an event that has only one, as kvm:kvm_fpu has."""
     refused = {b"kvm_entry": b"enter_guest", b"kvm_fpu": b"leave_kernel"}
-    monkeypatch.setattr("virt_exitstat.kernel.program.TIMING", refused)
+    monkeypatch.setattr("virt_exitstat.kernel.program.WINDOW", refused)
     plans = plan_attachment(Path("/"))
     with ExitCounter(EVERYTHING, plans, max_vcpus=64, timed=True) as counter:
         with pytest.raises(ExitStatError, match="could not attach to the raw tracepoint kvm:kvm_fpu: "):
