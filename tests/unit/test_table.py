@@ -407,7 +407,7 @@ def test_top_limits_details_as_well_and_sums_up_the_others():
 
 def test_an_interval_in_which_more_ended_than_began_says_so():
     text = render_detailed({101: {32: Tally(2, details={TIMER: Cost(3, 30)})}})
-    assert re.search(r"\n  \(not told yet\) +-1 +-1.0 +-\n", text)
+    assert re.search(r"\n  \(begun before\) +-1 +-1.0 +-\n", text)
 
 
 def test_without_details_there_are_no_lines_for_them():

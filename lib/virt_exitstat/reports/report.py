@@ -21,8 +21,9 @@ OTHERS = "(others)"
 #: The name of the row that sums up idle reasons that are not shown, where those stand apart.
 OTHERS_IDLE = "(idle)"
 
-#: The name of the row of exits that no detail holds.
-UNTOLD = "(not told yet)"
+#: The names of the row of exits that no detail holds, and of that of details that are of no exit of this report: these
+#: exits had begun before it.
+UNTOLD, BEGUN_BEFORE = "(not told yet)", "(begun before)"
 
 #: The name of the row for vCPUs that QEMU held.
 STOPPED = "(stopped)"
@@ -88,15 +89,16 @@ class Row(NamedTuple):
             sums = (sum([cost.exits for _, cost in more]), sum([cost.ns for _, cost in more]))
             rows.append(DetailRow(self, None, f"({len(more)} more)", *sums))
         if self.tally.untold:
-            rows.append(DetailRow(self, None, UNTOLD, self.tally.untold, 0))
+            label = UNTOLD if self.tally.untold > 0 else BEGUN_BEFORE
+            rows.append(DetailRow(self, None, label, self.tally.untold, 0))
         return tuple(rows)
 
 
 class DetailRow(NamedTuple):
     """One line below a reason's: what exactly caused so many of its exits, and the ns that these took.
 
-    `detail` is None for a sum, which `label` names. The exits in flight may be below 0 in an interval: more ended than
-    began.
+    `detail` is None for a sum, which `label` names. Exits that had begun before are below 0: their details are here,
+    and they are not.
     """
 
     row: Row

@@ -62,7 +62,7 @@ RULES = (
             _LINUX_CLOCK,
             _WINDOWS_CLOCK,
             Step(
-                "If Windows has that clock already: the host's own clock must be the TSC.",
+                "Windows, where it has that clock already: the host's own clock must be the TSC.",
                 "cd /sys/devices/system/clocksource/clocksource0\ncat current_clocksource",
             ),
         ),

@@ -73,9 +73,9 @@ class Rows:
         # First of all: an exit that ends meanwhile is told later, rather than longer.
         clock_ns = time.monotonic_ns()
         counts: dict[AnyThread, Mapping[int, Tally]] = {}
-        # Before the exits that they are of: an exit that ends meanwhile is told later.
-        captured = self._details.capture() if self._details else ()
         unslotted = self._read_unslotted()
+        # Just before the exits that they are of: an exit that ends meanwhile is told later.
+        captured = self._details.capture() if self._details else ()
         for identity, row in self._rows.taken():
             thread = thread_of(identity)
             if self._timed:
