@@ -10,7 +10,7 @@ set -g __virt_exitstat_options \
     'p pid pids+ a KVM process instead of a domain; \'all\': every one; may be repeated' \
     't tid number+ single vCPU threads instead of a domain' \
     'c connect uris libvirt connection (default: $LIBVIRT_DEFAULT_URI, else qemu:///system)' \
-    '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory; 1024 with times or details, 9 MB at most, or twice as many as there are)' \
+    '- max-vcpus number how many vCPU threads to make room for (default: 4096, 8 MB of kernel memory; 1024 with times or details, up to 12 MB, or twice as many as there are)' \
     '- attach auto|raw|tracepoint auto (default): the cheapest that works; raw or tracepoint: the raw tracepoint, the regular one' \
     'T time - also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs\' time went' \
     'D detail - also tell what exactly caused the exits: which MSR, port, address or CPUID leaf, and what QEMU handled' \

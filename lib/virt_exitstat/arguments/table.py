@@ -116,7 +116,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "--max-vcpus",
             f"how many vCPU threads to make room for (default: {MAX_VCPUS}, 8 MB of kernel memory; {TIMED_VCPUS} with"
-            " times or details, 9 MB at most, or twice as many as there are)",
+            " times or details, up to 12 MB, or twice as many as there are)",
             takes="N",
             parse=parse_max_vcpus,
             verbs=_ATTACHES,
