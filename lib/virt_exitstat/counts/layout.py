@@ -125,7 +125,7 @@ def blocks_for(rows: int) -> int:
 
 def details_for(rows: int) -> int:
     """Details for so many rows: an ordinary thread has a few dozen."""
-    return max(64 * rows, 8192)
+    return max(64 * rows, 2048)
 
 
 def thread_of(identity: int) -> Thread:
