@@ -212,7 +212,8 @@ def test_a_page_fault_tells_its_kind_and_no_address(detailed):
     vcpu = Vcpu(detailed(VMX))
     for error in (0b000001, 0b001001, 0b000010, 0b000100):
         vcpu.exit(48)
-        vcpu.tell("kvm_page_fault", 0, 0x1234000, error, error)
+        # Linux 5.10 has it behind the address, later ones one further (events.py).
+        vcpu.tell("kvm_page_fault", 0x1234000, error, error)
         vcpu.enter()
     assert vcpu.told(48) == {
         Detail(Kind.PAGE_FAULT, 0, Access.READ, mark=Mark.NO_PAGE): 1,
