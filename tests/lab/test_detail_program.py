@@ -201,6 +201,11 @@ def test_an_exit_in_flight_is_not_told_yet(vcpu):
     assert (vcpu.told(MSR), vcpu.tally(MSR).untold) == ({TIMER: 1}, 0)
 
 
+def test_exits_that_are_not_told_are_so_in_every_reason(vcpu):
+    vcpu.exit(HLT)
+    assert vcpu.tally(HLT).details == {} and vcpu.tally(HLT).untold == 1
+
+
 def test_a_reason_without_a_slot_has_details_too(vcpu):
     vcpu.exit(0xABCD)
     vcpu.msr(0x6E0)

@@ -91,6 +91,14 @@ def test_details_add_up_and_what_is_missing_is_not_told():
     assert (one.untold, other.untold, both.untold) == (1, 0, 1)
 
 
+def test_what_has_no_details_is_not_what_was_not_wanted():
+    assert Tally(3).untold == (Tally(3) + Tally(4)).untold == (Tally(5) - Tally(3)).untold == 0
+    assert Tally(3, details={}).untold == (Tally(3, details={}) + Tally(0)).untold == 3
+    # One that came after the report before, and has not ended.
+    assert (Tally(5, details={TIMER: Cost(4)}) - Tally(4, details={TIMER: Cost(4)})).untold == 1
+    assert (Tally(1, details={}) - Tally()).details == {}
+
+
 def test_details_of_an_interval_are_what_has_come_since():
     earlier = Tally(10, details={TIMER: Cost(6, 600), SERIAL: Cost(3, 30)})
     later = Tally(14, details={TIMER: Cost(6, 600), SERIAL: Cost(7, 95), Detail(Kind.NOTHING): Cost(1, 0)})

@@ -221,7 +221,7 @@ def test_exits_that_are_not_told_come_last_and_may_be_below_0():
 
 
 def test_a_reason_of_which_nothing_is_told_says_so():
-    view = make_view({101: {MSR: Tally(4)}})
+    view = make_view({101: {MSR: told(4, {})}})
     press(view, Press.OPEN, Press.OPEN)
     assert [line[:2] for line in below(view)] == [[UNTOLD, "4"]]
 

@@ -393,6 +393,13 @@ def test_details_stand_below_their_reason_and_add_up_to_it():
     )
 
 
+@pytest.mark.parametrize(("most", "shown"), [(None, ["(not told yet)"]), (1, ["(not told yet)"])])
+def test_exits_of_which_nothing_has_been_told_are_not_told_yet(most, shown):
+    """One that is in flight since the beginning, for instance."""
+    text = render_detailed({101: {32: Tally(2, details={})}}, choice=Choice(top=most))
+    assert [line.strip().split("  ")[0] for line in text.splitlines()[3:-1]] == shown
+
+
 def test_top_limits_details_as_well_and_sums_up_the_others():
     lines = render_detailed(choice=Choice(top=1)).splitlines()[2:]
     assert [line.split("  ")[0] or line.strip().split("  ")[0] for line in lines] == [

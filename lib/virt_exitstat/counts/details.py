@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..isa.instruction_set import FaultBits
@@ -90,6 +91,19 @@ class Cost(NamedTuple):
 
     exits: int = 0
     ns: int = 0
+
+
+def add_up_costs(several: Iterable[Mapping[Detail, Cost]]) -> dict[Detail, Cost] | None:
+    """Their sum, by detail; None of none."""
+    parts = list(several)
+    if not parts:
+        return None
+    total = dict(parts[0])
+    for costs in parts[1:]:
+        for detail, cost in costs.items():
+            before = total.get(detail)
+            total[detail] = Cost(before.exits + cost.exits, before.ns + cost.ns) if before else cost
+    return total
 
 
 #: Kinds of which the kernel tells whether the guest read or wrote.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .details import Cost, Detail
+from .details import Cost, Detail, add_up_costs
 from .durations import NO_TIME, Durations
 
 
@@ -14,21 +14,21 @@ class Tally:
     """The tally of one reason, or of several.
 
     `exits` is their number, `time` what they took, None where that is not measured; `untimed` of them took a time that
-    is not known. `details` are what caused them, where that is wanted: those of exits that have ended.
+    is not known. `details` are what caused them, of those that have ended; None where that is not wanted.
     """
 
     exits: int = 0
     time: Durations | None = None
     untimed: int = 0
-    details: Mapping[Detail, Cost] = field(default_factory=dict)
+    details: Mapping[Detail, Cost] | None = None
 
     @property
     def untold(self) -> int:
-        """The number of exits that no detail holds: those in flight, and those that found no room.
+        """The number of exits that no detail holds: those in flight, and those that found no room. 0 without details.
 
         As a difference between two times it may be below 0: exits that were in flight have ended.
         """
-        return self.exits - sum([cost.exits for cost in self.details.values()])
+        return 0 if self.details is None else self.exits - sum([cost.exits for cost in self.details.values()])
 
     def __add__(self, other: Tally) -> Tally:
         return add_up((self, other))
@@ -36,9 +36,9 @@ class Tally:
     def __sub__(self, earlier: Tally) -> Tally:
         time = None if self.time is None else self.time - (earlier.time or NO_TIME)
         exits, untimed = self.exits - earlier.exits, self.untimed - earlier.untimed
-        if not self.details:
+        if self.details is None:
             return Tally(exits, time, untimed)
-        before = earlier.details
+        before = earlier.details or {}
         grown = {
             detail: Cost(cost.exits - before[detail].exits, cost.ns - before[detail].ns) if detail in before else cost
             for detail, cost in self.details.items()
@@ -59,11 +59,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
     parts = list(tallies)
     times = [tally.time for tally in parts if tally.time is not None]
     time = sum(times, NO_TIME) if times else None
-    details: dict[Detail, Cost] = {}
-    for tally in parts:
-        for detail, cost in tally.details.items():
-            before = details.get(detail)
-            details[detail] = Cost(before.exits + cost.exits, before.ns + cost.ns) if before else cost
+    details = add_up_costs(tally.details for tally in parts if tally.details is not None)
     return Tally(sum([tally.exits for tally in parts]), time, sum([tally.untimed for tally in parts]), details)
 
 

@@ -64,7 +64,7 @@ class Series:
 
     def details(self) -> list[DetailSeries]:
         """The lines below it: what caused its exits, and those that no detail holds."""
-        lines = [DetailSeries(self, detail) for detail in {**self.total.details, **self.newest.details}]
+        lines = [DetailSeries(self, detail) for detail in {**(self.total.details or {}), **(self.newest.details or {})}]
         return [*lines, *[DetailSeries(self, None)] * bool(self.total.untold or self.newest.untold)]
 
     def freeze(self) -> Series:
@@ -94,7 +94,7 @@ class DetailSeries(NamedTuple):
         row = self.reason.row(whole, since_start=since_start)
         if self.detail is None:
             return DetailRow(row, None, UNTOLD, row.tally.untold, 0)
-        return DetailRow(row, self.detail, "", *row.tally.details.get(self.detail, Cost()))
+        return DetailRow(row, self.detail, "", *(row.tally.details or {}).get(self.detail, Cost()))
 
 
 @dataclass

@@ -76,14 +76,9 @@ class Row(NamedTuple):
     @property
     def details(self) -> tuple[DetailRow, ...]:
         """The lines below it, by exits, descending; together they are its exits. None where details were not wanted."""
-        costs = self.tally.details
-        if not costs:
-            return ()
-        found = sorted(costs.items(), key=lambda item: (-item[1].exits, item[0].order))
-        shown, more = (
-            found[: self.most_details],
-            found[len(found) if self.most_details is None else self.most_details :],
-        )
+        found = sorted((self.tally.details or {}).items(), key=lambda item: (-item[1].exits, item[0].order))
+        most = len(found) if self.most_details is None else self.most_details
+        shown, more = found[:most], found[most:]
         rows = [DetailRow(self, detail, "", *cost) for detail, cost in shown]
         if more:
             sums = (sum([cost.exits for _, cost in more]), sum([cost.ns for _, cost in more]))
@@ -181,14 +176,14 @@ class Table:
 
     def add_up_idle(self, rows: Iterable[Row]) -> Row:
         """Idle rows as one, with their time."""
-        tally = replace(add_up(row.tally for row in rows), details={})
+        tally = replace(add_up(row.tally for row in rows), details=None)
         return Row(OTHERS_IDLE, tally, whole=self.total, seconds=self.seconds, is_idle=True)
 
 
 def add_up_busy(tallies: Iterable[tuple[Tally, bool]]) -> Tally:
     """The sum of (tally, whether it is idle): the exits of all, the time of those that are not idle."""
     # Details of several reasons are no detail of the sum.
-    return add_up(replace(tally, time=None if is_idle else tally.time, details={}) for tally, is_idle in tallies)
+    return add_up(replace(tally, time=None if is_idle else tally.time, details=None) for tally, is_idle in tallies)
 
 
 @dataclass(frozen=True)

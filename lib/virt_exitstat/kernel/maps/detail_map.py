@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from ...counts.details import Cost, Detail, Kind, decode_detail
 from ...counts.layout import WhatBits, detail_structures, thread_of
-from ...counts.snapshot import Thread
+from ...counts.snapshot import AnyThread, Thread
 from ...isa.instruction_set import FaultBits
 
 #: Copies a whole map (fd, room for keys, room for values, how many there are at most): the number of entries, or None
@@ -40,9 +40,9 @@ class DetailMap:
         keys, values = bytes(memoryview(self._keys)[: count * _KEY]), bytes(memoryview(self._values)[: count * _VALUE])
         return (key + value for key, value in zip(struct.iter_unpack("=3Q", keys), struct.iter_unpack("=2Q", values)))
 
-    def decode(self, entries: Entries) -> dict[Thread, dict[int, dict[Detail, Cost]]]:
+    def decode(self, entries: Entries) -> dict[AnyThread, dict[int, dict[Detail, Cost]]]:
         """{thread: {raw reason: {detail: cost}}} of what was captured."""
-        found: dict[Thread, dict[int, dict[Detail, Cost]]] = {}
+        found: dict[AnyThread, dict[int, dict[Detail, Cost]]] = {}
         threads: dict[int, dict[int, dict[Detail, Cost]]] = {}
         known = self._known
         for identity, what, value, exits, ns in entries:

@@ -84,8 +84,10 @@ class Rows:
                 _add(counts, thread, self._rows.read(row))
         for other, tallies in unslotted.items():
             _add(counts, other, tallies)
-        for told, of_thread in self._details.decode(captured).items() if self._details else ():
-            _add_details(counts, told, of_thread)
+        if self._details:
+            details = self._details.decode(captured)
+            # A thread that has details has a row.
+            counts = {thread: _with_details(tallies, details.get(thread, {})) for thread, tallies in counts.items()}
         self._told, self._looked_ns = dict(counts) if self._timed else {}, clock_ns
         gone, self._gone = self._gone, {}
         causes = lost_keys(timed=self._timed, detailed=bool(self._details))
@@ -174,10 +176,12 @@ class Rows:
             if self._timed:
                 # Exits without a slot are told beside the rows; here is their time.
                 of_thread = dict.fromkeys(unslotted.get(thread, {}), Tally())
-                _add(self._gone, thread, self._read_timed(row, thread, of_thread, 0, lambda _thread: True))
+                tallies: Mapping[int, Tally] = self._read_timed(row, thread, of_thread, 0, lambda _thread: True)
             else:
-                _add(self._gone, thread, self._rows.read(row))
-            _add_details(self._gone, thread, details.get(thread, {}))
+                tallies = self._rows.read(row)
+            if self._details:
+                tallies = _with_details(tallies, details.get(thread, {}))
+            _add(self._gone, thread, tallies)
             self._left_out.pop(thread, None)
             self._told.pop(thread, None)
             self._free_blocks(self._rows.clear(row))
@@ -268,12 +272,8 @@ def _add(counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, tallie
     counts[thread] = add_up_by_reason((counts[thread], tallies)) if thread in counts else tallies
 
 
-def _add_details(
-    counts: dict[AnyThread, Mapping[int, Tally]], thread: AnyThread, details: Mapping[int, Mapping[Detail, Cost]]
-) -> None:
-    """Join what caused a thread's exits with their number."""
-    if details:
-        tallies = dict(counts.get(thread, {}))
-        for reason, of_reason in details.items():
-            tallies[reason] = tallies.get(reason, Tally()) + Tally(details=of_reason)
-        counts[thread] = tallies
+def _with_details(tallies: Mapping[int, Tally], details: Mapping[int, Mapping[Detail, Cost]]) -> Mapping[int, Tally]:
+    """A thread's {raw reason or State: tally} with {raw reason: details}. Exits of which nothing was told have none."""
+    reasons = [reason for reason in {**tallies, **details} if not isinstance(reason, State)]
+    found = {reason: replace(tallies.get(reason, Tally()), details=details.get(reason, {})) for reason in reasons}
+    return {**tallies, **found}
