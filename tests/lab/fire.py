@@ -10,6 +10,12 @@ from virt_exitstat.targets.thread_filter import ThreadFilter
 
 EVERYTHING = ThreadFilter(everything=True)
 
+# The call's number on x86, and two of its commands (include/uapi/linux/bpf.h).
+_BPF, _PROG_TEST_RUN, _OBJ_GET_INFO_BY_FD = 321, 10, 15
+
+# First bytes of instructions, and the register that points to the stack.
+_STORE_64, _ADD_CONSTANT, _MOVE, _FRAME = 0x7B, 0x07, 0xBF, 10
+
 #: The program takes the reason from its first argument.
 ARGUMENT = AttachPlan(ReasonIn.ARGUMENT, (), "the test says so")
 
@@ -39,5 +45,29 @@ def run_here(counter, *arguments, event="kvm_exit"):
     args = (ctypes.c_uint64 * 6)(*arguments, *(0, 0, 1, 0, 0, 0)[len(arguments) :])
     # union bpf_attr, member test: prog_fd at 0, ctx_size_in at 40, ctx_in at 48 (include/uapi/linux/bpf.h).
     attr = struct.pack("=I36xI4xQ72x", counter.program_fds[event], ctypes.sizeof(args), ctypes.addressof(args))
-    bpf, prog_test_run = 321, 10
-    assert ctypes.CDLL(None).syscall(bpf, prog_test_run, attr, len(attr)) == 0
+    _bpf(_PROG_TEST_RUN, attr)
+
+
+def stores(program_fd):
+    """Where a loaded program writes words of 64 bits in structures, by their offsets, in its order."""
+    room = ctypes.create_string_buffer(8 * 4096)
+    # struct bpf_prog_info: xlated_prog_len at 20, xlated_prog_insns at 32.
+    info = ctypes.create_string_buffer(struct.pack("=20xI8xQ", len(room), ctypes.addressof(room)), 40)
+    # union bpf_attr, member info: bpf_fd, info_len, info.
+    _bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info)))
+    (length,) = struct.unpack_from("=I", info, 20)
+    assert 0 < length <= len(room)
+    found, bases = [], [0] * 16
+    for opcode, registers, offset, immediate in struct.iter_unpack("=BBhi", room.raw[:length]):
+        to, source = registers & 15, registers >> 4
+        if opcode == _STORE_64:
+            found += [bases[to] + offset] * (to != _FRAME)
+        elif opcode == _ADD_CONSTANT:
+            bases[to] += immediate
+        else:
+            bases[to] = bases[source] if opcode == _MOVE else 0
+    return found
+
+
+def _bpf(command, attr):
+    assert ctypes.CDLL(None).syscall(_BPF, command, attr, len(attr)) == 0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fire import ARGUMENT, EVERYTHING, run_here
+from fire import ARGUMENT, EVERYTHING, run_here, stores
 from virt_exitstat.counts.details import Access, Cost, Detail, Kind, Mark
-from virt_exitstat.counts.layout import details_for
+from virt_exitstat.counts.layout import details_for, row_structure
 from virt_exitstat.counts.snapshot import EndedThread, State, Thread
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
@@ -141,6 +141,16 @@ def test_an_interrupt_tells_of_the_exits_that_are_for_it_and_of_no_other(vcpu):
     vcpu.enter()
     assert vcpu.told(INTR) == {Detail(Kind.VECTOR, 0xEC): 1}
     assert vcpu.told(MSR) == {NOTHING: 1, TIMER: 1}
+
+
+@pytest.mark.parametrize("event", ["kvm_msr", "kvm_pio", "kvm_page_fault", "kvm_vcpu_wakeup"])
+def test_an_interrupt_finds_the_rank_before_the_value(shared, event):
+    """It comes between any two instructions. Where it found the value but no rank, it wrote its own value over it.
+
+    No test can make it come right there, so that the order of the program's two writes is looked at.
+    """
+    row = row_structure(SVM.reasons.slots, detailed=True).fields
+    assert stores(shared.program_fds[event]) == [row["what"].at, row["value"].at]
 
 
 def test_an_exit_without_entry_is_told_when_the_next_one_comes(vcpu):
