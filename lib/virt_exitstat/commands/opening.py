@@ -26,13 +26,14 @@ from ..world import World
 class Found:
     """The targets to be counted. `source` finds them again later; with `follows`, others may be counted then.
 
-    `status` is what to end with when all goes well.
+    `status` is what to end with when all goes well. `run_dir` has libvirt's status files, None when it is not asked.
     """
 
     targets: Targets
     source: TargetSource
     follows: bool
     status: ExitStatus
+    run_dir: Path | None = None
 
 
 @contextlib.contextmanager
@@ -67,12 +68,15 @@ def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator
                 note=world.note,
                 left_out=left_out,
             )
-        yield Found(resolved.targets, source, follows, resolved.status)
+        yield Found(resolved.targets, source, follows, resolved.status, run_dir)
 
 
 @contextlib.contextmanager
-def open_session(found: Found, counting: Counting, world: World) -> Iterator[Session]:
-    """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError."""
+def open_session(found: Found, counting: Counting, world: World, *, waits: bool = True) -> Iterator[Session]:
+    """A session that counts them, not started yet. Nothing is left attached behind the block. Raises ExitStatError.
+
+    `waits`: where exits are timed, it also reads for how long each thread has waited for a CPU.
+    """
     counting = replace(counting, max_vcpus=counting.max_vcpus or room_for(found.targets, counting))
     with world.make_counter(found.targets.thread_filter(changes=found.follows), counting) as counter:
         yield Session(
@@ -82,7 +86,7 @@ def open_session(found: Found, counting: Counting, world: World) -> Iterator[Ses
             clock=world.clock,
             root=world.root,
             follows=found.follows,
-            timed=counting.timed,
+            timed=counting.timed and waits,
             detailed=counting.detailed,
         )
 
@@ -107,10 +111,11 @@ def make_schedule(timing: Timing, world: World) -> Schedule:
 
 def describe_run(targets: Targets, timing: Timing) -> str:
     """The line that says that counting has begun: `counting exits of guest01 for 10 s, Ctrl-C to stop`."""
-    return f"counting exits of {_describe(targets)} {_describe_time(timing)}"
+    return f"counting exits of {describe_targets(targets)} {_describe_time(timing)}"
 
 
-def _describe(targets: Targets) -> str:
+def describe_targets(targets: Targets) -> str:
+    """What is counted, in few words: `guest01`, `3 domains`, `every KVM process`."""
     if targets.everything:
         return "every KVM process"
     if not targets.targets:

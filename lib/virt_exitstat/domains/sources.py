@@ -25,6 +25,9 @@ _SILENT_S = 3
 class KnownTargets:
     """Always the same targets, with the vCPUs they have now."""
 
+    #: Libvirt is not asked.
+    libvirt_up: bool | None = None
+
     def __init__(self, run_dir: Path | None, root: Path) -> None:
         self._run_dir, self._root = run_dir, root
 
@@ -43,6 +46,9 @@ class KnownTargets:
 
 class EveryProcess:
     """Every KVM process of the host."""
+
+    #: Libvirt is not asked.
+    libvirt_up: bool | None = None
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -90,6 +96,11 @@ class RunningDomains:
         self._answer: Answer[tuple[Domain, ...]] | None = None
         self._asked_s = 0.0
         self._is_outdated = self._is_silent = False
+
+    @property
+    def libvirt_up(self) -> bool:
+        """Whether libvirt has answered the last time that it was asked."""
+        return not self._is_silent
 
     def fileno(self) -> int:
         """Readable when libvirt has told that a domain came or went, or has answered at last."""

@@ -44,7 +44,7 @@ def check_live() -> None:
 
 
 def run_live(
-    source: ReportSource,
+    source: ReportSource[Report],
     schedule: Schedule,
     clock: Clock,
     *,

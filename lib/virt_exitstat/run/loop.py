@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..clock import Clock
-from ..reports.report import Report
 from .schedule import Schedule
 
 #: A long wait is used to have rows freed, every so many seconds.
 _HOUSEKEEPING_S = 5
 
 
-class ReportSource(Protocol):
-    """Makes reports: a Session, or a stand-in."""
+_Made = TypeVar("_Made")
+_Makes = TypeVar("_Makes", covariant=True)
 
-    def report(self) -> Report:
+
+class ReportSource(Protocol[_Makes]):
+    """Makes reports: a Session, what stands before one and makes something else of its readings, or a stand-in."""
+
+    def report(self) -> _Makes:
         """The exits since the last call."""
 
     def fileno(self) -> int:
@@ -31,12 +34,12 @@ class ReportSource(Protocol):
 
 
 def run_reports(
-    source: ReportSource,
+    source: ReportSource[_Made],
     schedule: Schedule,
     clock: Clock,
     *,
     listeners: Mapping[int, Callable[[], bool]],
-    show: Callable[[Report], None],
+    show: Callable[[_Made], None],
     reports: int | None = None,
     before_wait: Callable[[], float] = lambda: math.inf,
 ) -> None:

@@ -16,12 +16,17 @@ from ..counts.snapshot import CountSnapshot, Thread
 from ..host import processes
 from ..host.processes import Watch
 from ..reports.collapse import make_report
+from ..reports.reading import Reading
 from ..reports.report import Report
 from ..targets.target import Target, Targets
 
 
 class TargetSource(Protocol):
     """Tells which targets exist now. Never raises: targets it cannot look up are returned unchanged."""
+
+    @property
+    def libvirt_up(self) -> bool | None:
+        """Whether libvirt has answered the last time; None when it is not asked."""
 
     def fileno(self) -> int:
         """Readable when targets may have come or gone; -1 when it cannot tell."""
@@ -34,8 +39,8 @@ class Session:
     """Counts `targets`, and what `source` says has come since, until the counter is detached.
 
     A target is counted and shown until its process is gone: the report of the interval in which it ended is its last.
-    `follows` says that the counter can be told of other threads, `timed` that it times exits, `detailed`
-    that it tells what caused them.
+    `follows` says that the counter can be told of other threads, `timed` that it times exits and waiting
+    for a CPU is wanted, `detailed` that it tells what caused them.
     """
 
     def __init__(
@@ -87,7 +92,25 @@ class Session:
             self._counter.follow(wanted.thread_filter(changes=True))
 
     def report(self, *, last: bool = False) -> Report:
-        """The exits since the last report, or since the start; with `last`, counting ends.
+        """The exits since the last report, or since the start; with `last`, counting ends."""
+        reading = self.read(last=last)
+        return make_report(
+            reading.targets,
+            reading.delta,
+            self._counter.reason_name,
+            reading.ended,
+            time=reading.time,
+            provenance=reading.provenance,
+            waited_ns=reading.waited_ns,
+            detailed=self._detailed,
+        )
+
+    def reason_name(self, reason: int) -> str:
+        """The name of a raw reason on this host."""
+        return self._counter.reason_name(reason)
+
+    def read(self, *, last: bool = False) -> Reading:
+        """What was counted since the last reading or report, or since the start; with `last`, counting ends.
 
         A target has ended when its process was gone before the counts were read: nothing of it can be missing.
         """
@@ -107,15 +130,13 @@ class Session:
         # A process that ended after the counts were read may have lost its pid to another one already.
         hidden = {pid for pid, _ in late}
         shown = tuple(target for process, target in self._shown.items() if process in late or target.pid not in hidden)
-        report = make_report(
+        reading = Reading(
             replace(self._targets, targets=shown),
             delta,
-            self._counter.reason_name,
             ended,
-            time=time,
-            provenance=Provenance(os.uname().nodename, os.uname().release, self._counter.isa, self._counter.attachment),
-            waited_ns=waited_ns if self._timed else None,
-            detailed=self._detailed,
+            time,
+            Provenance(os.uname().nodename, os.uname().release, self._counter.isa, self._counter.attachment),
+            waited_ns if self._timed else None,
         )
         for process in ended:
             self._shown.pop(process, None)
@@ -124,7 +145,7 @@ class Session:
         self._shown = {process: self._now.get(process, target) for process, target in self._shown.items()}
         if not last:
             self.keep_house()
-        return report
+        return reading
 
     def keep_house(self) -> None:
         """Have the counter make room. To be called every few seconds while reports are further apart."""
