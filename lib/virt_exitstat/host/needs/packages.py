@@ -19,6 +19,7 @@ class Need(enum.Enum):
     LIBVIRT = "libvirt's Python module"
     TABULATE = "the Python module tabulate"
     RICH = "the Python module rich"
+    PROMETHEUS_CLIENT = "the Python module prometheus_client"
     HEADERS = "the running kernel's headers"
 
 
@@ -42,6 +43,7 @@ _FAMILIES = {
             Need.LIBVIRT: "python3-libvirt",
             Need.TABULATE: "python3-tabulate",
             Need.RICH: "python3-rich",
+            Need.PROMETHEUS_CLIENT: "python3-prometheus-client",
             Need.HEADERS: "linux-headers-{release}",
         },
     ),

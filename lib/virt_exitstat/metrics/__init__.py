@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: reports added up since the start, as families of samples, as text."""

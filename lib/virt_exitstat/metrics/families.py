@@ -1,0 +1,241 @@
+"""The metrics, a row each: their names, labels and what of the totals they tell. Values and pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .. import __version__
+from ..counts.snapshot import Lost
+from ..targets.nova import NovaNames
+from .buckets import distribution_of
+from .family import Family, Kind, Sample
+from .totals import DomainTotals, Sum, Totals
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Metrics that are told only where they are wanted: by vCPU, the histogram, the domains' other names."""
+
+    per_vcpu: bool = False
+    histogram: bool = False
+    domain_info: bool = False
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The labels of a domain."""
+
+    domain: str
+    uuid: str
+    nova: NovaNames = NovaNames()  # noqa: RUF009  (frozen)
+
+
+@dataclass(frozen=True)
+class NamedDomain:
+    """The totals of a domain with its identity. `who` are its labels, domain and uuid, which no other has."""
+
+    totals: DomainTotals
+    identity: Identity
+    who: tuple[str, str]
+
+
+def name_domains(
+    totals: Totals, identities: Mapping[tuple[int, int], Identity], *, ended: bool = False
+) -> tuple[NamedDomain, ...]:
+    """The domains by name; with `ended`, also those that have ended. `identities` has each process of the totals.
+
+    Two of the same name and UUID, which libvirt has not, are told apart: Prometheus would refuse all that is exposed.
+    """
+    found = []
+    for process, domain in totals.domains.items():
+        if ended or not domain.has_ended:
+            identity = identities[process]
+            found.append((readable(identity.domain), readable(identity.uuid), domain.target.started, process, domain))
+    found.sort(key=lambda one: one[:4])
+    named: dict[tuple[str, str], NamedDomain] = {}
+    for name, uuid, _, process, domain in found:
+        who = (name, uuid) if (name, uuid) not in named else (f"{name} (pid {domain.target.pid})", uuid)
+        named[who] = NamedDomain(domain, identities[process], who)
+    return tuple(named.values())
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All that metrics tell. `timed`: exits have times. `libvirt_up` is None where libvirt is not asked, `seconds`
+    what the last reading took.
+    """
+
+    totals: Totals
+    domains: tuple[NamedDomain, ...]
+    timed: bool = False
+    wanted: Wanted = Wanted()
+    libvirt_up: bool | None = None
+    seconds: float = 0.0
+
+    def reasons(self) -> list[tuple[int, str]]:
+        """(raw reason, name) of all reasons, by name."""
+        return sorted(self.totals.names.items(), key=lambda item: item[1])
+
+
+def readable(text: str) -> str:
+    """The text as a label may have it, which is UTF-8: a byte of a name that is none is shown as a number."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+    return text
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """One metric. `labels` and `samples` are of a reading; `is_told` says whether it is told at all."""
+
+    name: str
+    kind: Kind
+    about: str
+    labels: Callable[[Wanted], tuple[str, ...]]
+    samples: Callable[[Collected], Iterator[Sample]]
+    is_told: Callable[[Collected], bool] = lambda _collected: True
+
+
+_OF_DOMAIN = ("domain", "uuid")
+
+
+def _of_reason(wanted: Wanted) -> tuple[str, ...]:
+    return (*_OF_DOMAIN, *(["vcpu"] if wanted.per_vcpu else []), "reason")
+
+
+def _by_reason(value: Callable[[Sum], float]) -> Callable[[Collected], Iterator[Sample]]:
+    """A sample of each domain, vCPU where that is wanted, and reason."""
+
+    def samples(collected: Collected) -> Iterator[Sample]:
+        names = collected.reasons()
+        for domain in collected.domains:
+            if not collected.wanted.per_vcpu:
+                reasons = domain.totals.reasons
+                yield from (Sample((*domain.who, name), value(reasons[key])) for key, name in names if key in reasons)
+                continue
+            for vcpu, reasons in sorted(
+                domain.totals.per_vcpu.items(), key=lambda item: (item[0] is None, item[0] or 0)
+            ):
+                number = "" if vcpu is None else str(vcpu)
+                who = (*domain.who, number)
+                yield from (Sample((*who, name), value(reasons[key])) for key, name in names if key in reasons)
+
+    return samples
+
+
+def _distributions(collected: Collected) -> Iterator[Sample]:
+    names = collected.reasons()
+    for domain in collected.domains:
+        reasons = domain.totals.reasons
+        for key, name in names:
+            if key in reasons:
+                yield Sample((*domain.who, name), distribution_of(reasons[key]))
+
+
+def _threads(collected: Collected) -> Iterator[Sample]:
+    for domain in collected.domains:
+        yield Sample(domain.who, domain.totals.threads)
+
+
+_INFO = ("instance_name", "flavor_name", "project_name", "project_id", "user_name", "user_id")
+
+
+def _info(collected: Collected) -> Iterator[Sample]:
+    for domain in collected.domains:
+        nova = domain.identity.nova
+        names = (nova.instance, nova.flavor, nova.project, nova.project_id, nova.user, nova.user_id)
+        yield Sample((*domain.who, str(domain.totals.target.pid), *map(readable, names)), 1)
+
+
+def _lost(collected: Collected) -> Iterator[Sample]:
+    for cause, count in zip(Lost._fields, collected.totals.lost):
+        yield Sample((cause,), count)
+
+
+def _build(collected: Collected) -> Iterator[Sample]:
+    origin = collected.totals.provenance
+    if origin:
+        yield Sample((__version__, origin.isa.name.lower(), origin.attachment.value, origin.kernel), 1)
+
+
+METRICS = (
+    _Metric(
+        "kvm_exits_total",
+        Kind.COUNTER,
+        "Exits of a domain's vCPUs from guest mode, by reason.",
+        _of_reason,
+        _by_reason(lambda one: one.exits),
+    ),
+    _Metric(
+        "kvm_exit_seconds_total",
+        Kind.COUNTER,
+        "Time that these exits took, in KVM and in QEMU; that of halts is the guest's idle time.",
+        _of_reason,
+        _by_reason(lambda one: one.total_ns / 1e9),
+        lambda collected: collected.timed,
+    ),
+    _Metric(
+        "kvm_exit_duration_seconds",
+        Kind.HISTOGRAM,
+        "Lengths of the exits that have ended, of all vCPUs of a domain.",
+        lambda _wanted: (*_OF_DOMAIN, "reason"),
+        _distributions,
+        lambda collected: collected.timed and collected.wanted.histogram,
+    ),
+    _Metric(
+        "kvm_domain_vcpus",
+        Kind.GAUGE,
+        "vCPU threads of a domain that are counted.",
+        lambda _wanted: _OF_DOMAIN,
+        _threads,
+    ),
+    _Metric(
+        "kvm_domain_info",
+        Kind.GAUGE,
+        "Other names of a domain: its process, and what OpenStack's nova calls it.",
+        lambda _wanted: (*_OF_DOMAIN, "pid", *_INFO),
+        _info,
+        lambda collected: collected.wanted.domain_info,
+    ),
+    _Metric(
+        "virt_exitstat_lost_exits_total",
+        Kind.COUNTER,
+        "Exits that were seen and are in no other metric, by cause.",
+        lambda _wanted: ("cause",),
+        _lost,
+    ),
+    _Metric(
+        "virt_exitstat_build_info",
+        Kind.GAUGE,
+        "The program, and how it counts.",
+        lambda _wanted: ("version", "isa", "attachment", "kernel"),
+        _build,
+    ),
+    _Metric(
+        "virt_exitstat_libvirt_up",
+        Kind.GAUGE,
+        "Whether libvirt answers; while it does not, the domains that are known are counted.",
+        lambda _wanted: (),
+        lambda collected: iter([Sample((), int(bool(collected.libvirt_up)))]),
+        lambda collected: collected.libvirt_up is not None,
+    ),
+    _Metric(
+        "virt_exitstat_collect_duration_seconds",
+        Kind.GAUGE,
+        "How long it took to read the counts, this time.",
+        lambda _wanted: (),
+        lambda collected: iter([Sample((), collected.seconds)]),
+    ),
+)
+
+
+def make_families(collected: Collected) -> tuple[Family, ...]:
+    """All metrics of one reading."""
+    return tuple(
+        Family(one.name, one.kind, one.about, one.labels(collected.wanted), list(one.samples(collected)))
+        for one in METRICS
+        if one.is_told(collected)
+    )

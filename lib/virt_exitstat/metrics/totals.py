@@ -1,0 +1,143 @@
+"""Totals: readings added up since the exporter's start, for counters that only grow. Values and pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from ..counts.origin import Provenance
+from ..counts.snapshot import EndedThread, Lost
+from ..counts.tally import Tally
+from ..reports.reading import Reading
+from ..targets.target import Target
+
+#: A vCPU's number; None for threads that could not be named.
+_VCpuNumber = Optional[int]
+
+#: {raw reason or State: tally} of a thread.
+_Tallies = Mapping[int, Tally]
+
+
+class Sum(NamedTuple):
+    """What was counted of a reason.
+
+    `total_ns` is all the time that the exits took, `finished_ns` and `buckets` (counts.durations) of those that have
+    finished. Where exits are not timed all these are nothing.
+    """
+
+    exits: int = 0
+    total_ns: int = 0
+    finished_ns: int = 0
+    buckets: Mapping[int, int] = {}
+
+
+#: {raw reason: sum}.
+_Reasons = Mapping[int, Sum]
+
+
+@dataclass(frozen=True)
+class DomainTotals:
+    """One domain (or process) since it was first counted. `threads` are those of its vCPUs that are counted now.
+
+    `per_vcpu` is empty unless it is wanted, and has no buckets. `has_ended`: its process is gone.
+    """
+
+    target: Target
+    threads: int
+    reasons: _Reasons = field(default_factory=dict)
+    per_vcpu: Mapping[_VCpuNumber, _Reasons] = field(default_factory=dict)
+    has_ended: bool = False
+
+
+@dataclass(frozen=True)
+class Totals:
+    """All that was counted since the start, by process (Target.process). `names` are those of its reasons.
+
+    A domain that ends leaves; one that starts again is another process and begins at 0, which rate() takes for a reset.
+    `provenance` is None before the first reading.
+    """
+
+    domains: Mapping[tuple[int, int], DomainTotals] = field(default_factory=dict)
+    lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
+    names: Mapping[int, str] = field(default_factory=dict)
+    provenance: Provenance | None = None
+
+
+def add_reading(
+    totals: Totals,
+    reading: Reading,
+    reason_name: Callable[[int], str],
+    *,
+    per_vcpu: bool = False,
+    histogram: bool = False,
+) -> Totals:
+    """The totals with one more reading. Domains that ended before it are gone, those that ended in it are there."""
+    # By (pid, when it started), or (pid, None) while it runs.
+    counted: dict[tuple[int, int | None], dict[int, _Tallies]] = {}
+    for thread, tallies in reading.delta.counts.items():
+        started = thread.started if isinstance(thread, EndedThread) else None
+        counted.setdefault((thread.tgid, started), {})[thread.tid] = tallies
+    domains = {}
+    for target in reading.targets.targets:
+        has_ended = target.process in reading.ended
+        threads = counted.get(target.process if has_ended else (target.pid, None), {})
+        before = totals.domains.get(target.process) or DomainTotals(target, 0)
+        domains[target.process] = DomainTotals(
+            target,
+            _number_of_threads(target, threads),
+            _add(before.reasons, threads.values(), histogram=histogram),
+            _add_by_vcpu(before.per_vcpu, target, threads) if per_vcpu else {},
+            has_ended,
+        )
+    lost = Lost(*map(sum, zip(totals.lost, reading.delta.lost)))
+    seen = {reason for domain in domains.values() for reason in domain.reasons}
+    names = {reason: totals.names.get(reason) or reason_name(reason) for reason in seen}
+    return Totals(domains, lost, names, reading.provenance)
+
+
+def _number_of_threads(target: Target, threads: Mapping[int, _Tallies]) -> int:
+    known = {vcpu.tid for vcpu in target.vcpus}
+    wanted = known if target.tids is None else target.tids
+    return len(wanted | threads.keys())
+
+
+def _add_by_vcpu(
+    before: Mapping[_VCpuNumber, _Reasons], target: Target, threads: Mapping[int, _Tallies]
+) -> Mapping[_VCpuNumber, _Reasons]:
+    number_of = {vcpu.tid: vcpu.number for vcpu in target.vcpus}
+    found = dict(before)
+    for tid, tallies in threads.items():
+        number = number_of.get(tid)
+        found[number] = _add(found.get(number, {}), [tallies], histogram=False)
+    return found
+
+
+def _add(reasons: _Reasons, of_threads: Iterable[_Tallies], *, histogram: bool) -> _Reasons:
+    # Tallies can be added by themselves; at thousands of vCPUs each scrape would wait for what nobody asked for.
+    found = dict(reasons)
+    for tallies in of_threads:
+        for reason, tally in tallies.items():
+            if reason < 0:
+                continue  # a State is no exit
+            before, time = found.get(reason, _NOTHING), tally.time
+            if time is None:
+                found[reason] = Sum(before.exits + tally.exits)
+                continue
+            buckets = _add_buckets(before.buckets, time.buckets) if histogram else before.buckets
+            # The time of an exit in flight is told once more when it ends, as a nanosecond less perhaps.
+            total_ns, finished_ns = max(time.total_ns, 0), max(time.finished_ns, 0)
+            found[reason] = Sum(
+                before.exits + tally.exits, before.total_ns + total_ns, before.finished_ns + finished_ns, buckets
+            )
+    return found
+
+
+def _add_buckets(before: Mapping[int, int], grown: Mapping[int, int]) -> Mapping[int, int]:
+    found = dict(before)
+    for bucket, exits in grown.items():
+        found[bucket] = found.get(bucket, 0) + exits
+    return found
+
+
+_NOTHING = Sum()
