@@ -9,6 +9,7 @@ from typing import Union
 
 from ..counts.origin import Attachment
 from ..formats.table import TABLE
+from ..metrics.families import Wanted
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection
@@ -84,6 +85,38 @@ class Watch:
     counting: Counting = Counting()
     per_vcpu: bool = False
     sort: Sort = Sort.COUNT
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address and port to listen at. `host` is an IP address, of either version."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Expose:
+    """Count and write metrics: once to standard output, or at each interval to a file that is replaced."""
+
+    selection: Selection = Selection()  # noqa: RUF009
+    timing: Timing = Timing()
+    counting: Counting = Counting()
+    wanted: Wanted = Wanted()  # noqa: RUF009
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Count and serve metrics at an address, unless systemd has opened sockets for that."""
+
+    selection: Selection = Selection()  # noqa: RUF009
+    counting: Counting = Counting()
+    wanted: Wanted = Wanted()  # noqa: RUF009
+    address: Address = Address("127.0.0.1", 0)
 
 
 @dataclass(frozen=True)
