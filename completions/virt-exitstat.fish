@@ -22,13 +22,16 @@ set -g __virt_exitstat_options \
     'L live - a screen like top\'s, every second or SEC; needs python3-rich' \
     'a per-vcpu - a table for each vCPU, the busiest first' \
     '- total - a last table of all domains' \
-    'o output table|wide|json|csv table (default): a table for each domain; wide: a line for each vCPU and reason; json: a document for programs; csv: the lines of wide for programs' \
+    'o output table|wide|json|csv|prometheus table (default): a table for each domain; wide: a line for each vCPU and reason; json: a document for programs; csv: the lines of wide for programs; prometheus: metrics for Prometheus, cumulative' \
     'r reason reasons+ only these reasons, by name or raw code; \'!NAME\': all but these; may be repeated' \
     'n top number only the N first reasons of each table' \
     '- min-count number only reasons with at least N exits' \
     's sort count|rate|time|name sort reasons by count (default), rate, name or, with --time, time' \
     '- no-header - leave out headings and column names' \
-    '- log file append reports to FILE, which SIGHUP opens anew, not to stdout' \
+    '- log file append reports to FILE, which SIGHUP opens anew, not to stdout; with -o prometheus FILE is replaced' \
+    '- listen number serve metrics over HTTP, of all that was counted when it is asked for them' \
+    '- histogram - with --time, also a histogram of each domain\'s exits by reason' \
+    '- domain-info - also a metric of each domain\'s pid and OpenStack\'s names for it' \
     '- debug - show tracebacks and what the compiler says' \
     'h help - show this help message and exit' \
     '- version - show program\'s version number and exit'

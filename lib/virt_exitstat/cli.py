@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from .arguments.parser import parse_request
-from .arguments.requests import About, Complete, Explain, List, Request, Show, Watch
+from .arguments.requests import About, Complete, Explain, Expose, List, Request, Serve, Show, Watch
 from .errors import ExitStatError, ExitStatus, UsageError
 from .host.files import explain_refusal
 from .host.limits import raise_descriptor_limit
@@ -79,6 +79,14 @@ def _run(request: Request, world: World) -> ExitStatus:
         from .commands import watch
 
         return watch.run(request, world)
+    if isinstance(request, Expose):
+        from .commands.metrics import expose
+
+        return expose.run(request, world)
+    if isinstance(request, Serve):
+        from .commands.metrics import serve
+
+        return serve.run(request, world)
     from .commands import count
 
     return count.run(request, world)

@@ -14,6 +14,8 @@ from ..counts.origin import Attachment
 from ..errors import UsageError
 from ..formats.json_document import JSON
 from ..formats.table import TABLE
+from ..metrics.families import Wanted
+from ..metrics.family import PROMETHEUS
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration
@@ -26,8 +28,10 @@ from .requests import (
     Count,
     Counting,
     Explain,
+    Expose,
     List,
     Request,
+    Serve,
     Show,
     Timing,
     Watch,
@@ -49,6 +53,7 @@ examples:
   virt-exitstat -d 42 10                the domain that is named 42
   virt-exitstat --explain guest01 10    what is worth a change, and how
   virt-exitstat --about HLT             what a reason, an MSR, a port is
+  virt-exitstat --listen 9000           metrics for Prometheus
   virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
@@ -58,7 +63,10 @@ _SEE_HELP = "'virt-exitstat --help' shows the options and examples"
 
 # The message for an option that does not go with a verb.
 _WHY_NOT = {
+    Verb.COUNT: "{} is for metrics, and needs --listen or -o prometheus",
     Verb.WATCH: "--live shows a screen, {} is for what is printed",
+    Verb.EXPOSE: "-o prometheus writes all counters, {} is for reports",
+    Verb.SERVE: "--listen serves metrics when asked, {} is for what is written",
     Verb.LIST: "--list counts nothing, {} is for counts",
     Verb.EXPLAIN: "--explain says what to change, {} is for other reports",
     Verb.ABOUT: "--about counts nothing, {} is for counts",
@@ -79,7 +87,7 @@ def parse_request(argv: Sequence[str]) -> Request:
     selection = _selection(given, names)
     if given.complete:
         return Complete(Candidates(given.complete), selection)
-    verb = Verb.WATCH if given.live else Verb.LIST if given.list else Verb.EXPLAIN if given.explain else Verb.COUNT
+    verb = _verb(given)
     _check_verb(given, verb, duration_s)
     _check_selection(selection)
     if verb is Verb.LIST:
@@ -97,6 +105,12 @@ def parse_request(argv: Sequence[str]) -> Request:
     if verb is Verb.EXPLAIN:
         return Explain(selection, timing, replace(counting, timed=True, detailed=True), _text_or_json(given.output))
     per_vcpu = bool(given.per_vcpu)
+    if verb in (Verb.EXPOSE, Verb.SERVE):
+        metrics = Wanted(per_vcpu, _histogram(given), bool(given.domain_info))
+        if verb is Verb.SERVE:
+            return Serve(selection, counting, metrics, given.listen)
+        _check_file(given)
+        return Expose(selection, timing, counting, metrics, given.log)
     if verb is Verb.WATCH:
         return Watch(selection, timing, counting, per_vcpu, sort=given.sort or Sort.COUNT)
     return Count(
@@ -115,6 +129,37 @@ def parse_request(argv: Sequence[str]) -> Request:
         ),
         **_reasons(_words(given.reason)),
     )
+
+
+def _verb(given: argparse.Namespace) -> Verb:
+    if given.live:
+        return Verb.WATCH
+    if given.list:
+        return Verb.LIST
+    if given.explain:
+        return Verb.EXPLAIN
+    if given.listen:
+        return Verb.SERVE
+    return Verb.EXPOSE if given.output == PROMETHEUS else Verb.COUNT
+
+
+def _histogram(given: argparse.Namespace) -> bool:
+    if given.histogram and not given.time:
+        raise UsageError("--histogram is of times, and needs exits that are timed", "add --time (-T)")
+    return bool(given.histogram)
+
+
+def _check_file(given: argparse.Namespace) -> None:
+    """Raise UsageError for a file without intervals, which would be gone when it is there, and for the reverse."""
+    if given.log and not given.interval:
+        raise UsageError(
+            "-o prometheus replaces the file of --log at each interval, and needs --interval", "add one, as in '-i 15'"
+        )
+    if given.interval and not given.log:
+        raise UsageError(
+            "-o prometheus with --interval replaces a file, and needs --log",
+            "add '--log FILE.prom', or leave --interval out; --listen is for Prometheus itself",
+        )
 
 
 def _text_or_json(output: str | None) -> str:
@@ -155,8 +200,9 @@ def _check_verb(given: argparse.Namespace, verb: Verb, duration_s: float | None)
         value = getattr(given, option.key, None)
         if value is not None and verb not in option.verbs:
             shown = f"{option.long} {getattr(value, 'value', value)}" if option.choices else option.long
-            raise UsageError(_WHY_NOT[verb].format(shown), "leave one of them out")
-    if verb is Verb.LIST and duration_s is not None:
+            hint = "leave it out, or add one of them" if verb is Verb.COUNT else "leave one of them out"
+            raise UsageError(_WHY_NOT[verb].format(shown), hint)
+    if verb in (Verb.LIST, Verb.SERVE) and duration_s is not None:
         raise UsageError(
             _WHY_NOT[verb].format("DURATION"),
             f"leave one of them out; a domain of that name or id is given with '-d {duration_s:.15g}'",

@@ -159,4 +159,4 @@ class Show:
     text: str
 
 
-Request = Union[Count, Watch, Explain, About, List, Complete, Show]
+Request = Union[Count, Watch, Expose, Serve, Explain, About, List, Complete, Show]

@@ -10,10 +10,11 @@ from typing import Any
 
 from ..counts.origin import Attachment
 from ..formats.known import FORMATS
+from ..metrics.family import ABOUT, PROMETHEUS
 from ..reports.sort import Sort
 from ..targets.selection import DEFAULT_URI
 from .requests import MAX_VCPUS, TIMED_VCPUS
-from .values import one_of, one_of_names, parse_interval, parse_max_vcpus, positive
+from .values import one_of, one_of_names, parse_address, parse_interval, parse_max_vcpus, positive
 
 
 class Verb(enum.Enum):
@@ -21,6 +22,8 @@ class Verb(enum.Enum):
 
     COUNT = ""
     WATCH = "--live"
+    EXPOSE = "--output prometheus"
+    SERVE = "--listen"
     LIST = "--list"
     EXPLAIN = "--explain"
     ABOUT = "--about"
@@ -28,7 +31,8 @@ class Verb(enum.Enum):
 
 _COUNTS = frozenset((Verb.COUNT, Verb.WATCH))
 _REPORTS = frozenset((Verb.COUNT,))
-_ATTACHES = _COUNTS | {Verb.EXPLAIN}
+_METRICS = frozenset((Verb.EXPOSE, Verb.SERVE))
+_ATTACHES = _COUNTS | _METRICS | {Verb.EXPLAIN}
 _SELECTS = frozenset(Verb) - {Verb.ABOUT}
 
 
@@ -133,7 +137,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "--time",
             "also time the exits: what they cost, in KVM and in QEMU, and where the vCPUs' time went",
             short="-T",
-            verbs=_COUNTS,
+            verbs=_COUNTS | _METRICS,
         ),
         Option(
             "--detail",
@@ -166,9 +170,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             short="-i",
             takes="SEC",
             parse=parse_interval,
-            verbs=_COUNTS,
+            verbs=_COUNTS | {Verb.EXPOSE},
         ),
-        Option("--count", "end after N intervals", takes="N", parse=positive("--count"), verbs=_COUNTS),
+        Option("--count", "end after N intervals", takes="N", parse=positive("--count"), verbs=_COUNTS | {Verb.EXPOSE}),
         Option(
             "--live",
             "a screen like top's, every second or SEC; needs python3-rich",
@@ -177,16 +181,19 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
     ),
     "How it is shown": (
-        Option("--per-vcpu", "a table for each vCPU, the busiest first", short="-a", verbs=_COUNTS),
+        Option("--per-vcpu", "a table for each vCPU, the busiest first", short="-a", verbs=_COUNTS | _METRICS),
         Option("--total", "a last table of all domains", verbs=_REPORTS),
         Option(
             "--output",
-            "; ".join(f"{one.name}{' (default)' * (not at)}: {one.about}" for at, one in enumerate(FORMATS.values())),
+            "; ".join(
+                [f"{one.name}{' (default)' * (not at)}: {one.about}" for at, one in enumerate(FORMATS.values())]
+                + [f"{PROMETHEUS}: {ABOUT}"]
+            ),
             short="-o",
             takes="FORMAT",
-            parse=one_of_names("--output", FORMATS),
-            choices=tuple(FORMATS),
-            verbs=_REPORTS | {Verb.EXPLAIN},
+            parse=one_of_names("--output", (*FORMATS, PROMETHEUS)),
+            choices=(*FORMATS, PROMETHEUS),
+            verbs=_REPORTS | {Verb.EXPOSE, Verb.EXPLAIN},
         ),
         Option(
             "--reason",
@@ -224,12 +231,23 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         Option("--no-header", "leave out headings and column names", verbs=frozenset((Verb.COUNT, Verb.LIST))),
         Option(
             "--log",
-            "append reports to FILE, which SIGHUP opens anew, not to stdout",
+            "append reports to FILE, which SIGHUP opens anew, not to stdout; with -o prometheus FILE is replaced",
             takes="FILE",
             parse=Path,
             completes="file",
-            verbs=_REPORTS,
+            verbs=_REPORTS | {Verb.EXPOSE},
         ),
+    ),
+    "For Prometheus": (
+        Option(
+            "--listen",
+            "serve metrics over HTTP, of all that was counted when it is asked for them",
+            takes="[ADDRESS:]PORT",
+            parse=parse_address,
+            verbs=frozenset((Verb.SERVE,)),
+        ),
+        Option("--histogram", "with --time, also a histogram of each domain's exits by reason", verbs=_METRICS),
+        Option("--domain-info", "also a metric of each domain's pid and OpenStack's names for it", verbs=_METRICS),
     ),
     "About the program": (
         Option("--debug", "show tracebacks and what the compiler says"),

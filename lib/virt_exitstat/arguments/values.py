@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
 import math
 import os
 import re
@@ -13,6 +14,7 @@ from ..counts.layout import ID_BITS, MOST_ROWS
 from ..errors import UsageError
 from ..targets.selection import guess_duration
 from ..text import escape
+from .requests import Address
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
@@ -24,6 +26,10 @@ _LONGEST_S = 1e9
 
 #: No domain has more; libvirt's own limit is far below.
 _HIGHEST_VCPU = 65535
+
+_LOOPBACK = "127.0.0.1"
+
+_HIGHEST_PORT = 65535
 
 _Enum = TypeVar("_Enum", bound=enum.Enum)
 
@@ -115,6 +121,27 @@ def parse_max_vcpus(text: str) -> int:
             f"--max-vcpus: '{escape(text)}' must be a whole number from 1 to {MOST_ROWS}", "the default is 4096"
         )
     return int(text)
+
+
+def parse_address(text: str) -> Address:
+    """--listen: a port, or an IP address and a port, `[::1]:9000`. Loopback unless it says otherwise."""
+    found = re.fullmatch(r"(?:(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):)?(?P<port>[0-9]{1,5})", text)
+    if not found or int(found["port"]) > _HIGHEST_PORT:
+        raise UsageError(
+            f"--listen: '{escape(text)}' must be a port from 0 to {_HIGHEST_PORT}, or an IP address and a port",
+            "give one such as 9000, 192.0.2.1:9000 or [::1]:9000",
+        )
+    host = found["v6"] or found["v4"] or _LOOPBACK
+    # A zone (fe80::1%eth0) is the kernel's to judge.
+    kind = ipaddress.IPv6Address if found["v6"] else ipaddress.IPv4Address
+    try:
+        kind(host)
+    except ValueError:
+        raise UsageError(
+            f"--listen: '{escape(text)}' must have an IP address, not a name",
+            "give one such as 127.0.0.1:9000 or [::1]:9000; every address is 0.0.0.0 or [::]",
+        ) from None
+    return Address(host, int(found["port"]))
 
 
 def parse_id(option: str, text: str) -> int:

@@ -1,0 +1,65 @@
+"""--listen: metrics served over HTTP, read when Prometheus asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from ...arguments.requests import Serve, Timing
+from ...errors import ExitStatus
+from ...host.streams import say
+from ...host.systemd import inherited_sockets, notify
+from ...metrics.exposition import CONTENT_TYPE, expose, import_client
+from ...run.loop import run_reports
+from ...run.signals import Signals
+from ...web.listening import listen_at, url_of
+from ...web.message import Page, error_page
+from ...web.server import Server
+from ...world import World
+from ..opening import describe_targets, find_targets, make_schedule
+from .exporter import open_exporter
+
+# What is counted is read so often when nobody asks, so that nothing piles up: domains that ended, rows to be freed.
+_TIMING = Timing(interval_s=60)
+
+_HOME = Page(
+    b"<!DOCTYPE html>\n<title>virt-exitstat</title>\n<h1>virt-exitstat</h1>\n"
+    b'<p>KVM exits of libvirt domains: <a href="/metrics">metrics</a> for Prometheus.\n',
+    "text/html; charset=utf-8",
+)
+
+
+def run(request: Serve, world: World) -> ExitStatus:
+    """Count and serve until a signal comes. Raises ExitStatError."""
+    import_client()
+    with contextlib.ExitStack() as opened:
+        # Before anything that takes long: who asks meanwhile waits, and is answered.
+        listening = inherited_sockets() or [listen_at(request.address)]
+        pages: dict[str, Callable[[], Page]] = {"/": lambda: _HOME}
+        server = opened.enter_context(Server(listening, lambda path: pages.get(path, _not_found)(), world.clock))
+        found = opened.enter_context(find_targets(request.selection, _TIMING, world))
+        exporter = opened.enter_context(open_exporter(found, request.counting, request.wanted, world))
+        signals = opened.enter_context(Signals())
+        exporter.start()
+
+        def metrics() -> Page:
+            exporter.report()
+            return Page(expose(exporter.families(), process=True), CONTENT_TYPE)
+
+        pages["/metrics"] = metrics
+        say(f"counting exits of {describe_targets(found.targets)}, served at {url_of(listening[0])}, Ctrl-C to stop")
+        notify("READY=1")
+        run_reports(
+            exporter,
+            make_schedule(_TIMING, world),
+            world.clock,
+            listeners={signals.fileno(): lambda: bool(signals.take()), server.fileno(): server.serve},
+            show=lambda _nothing: None,
+            before_wait=server.tidy,
+        )
+        notify("STOPPING=1")
+    return found.status
+
+
+def _not_found() -> Page:
+    return error_page(404)
