@@ -1,0 +1,125 @@
+"""The hosts of fleet.test.yml as the data of a real Prometheus that has just scraped them for 90 minutes."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+RULES = HERE.parents[1] / "monitoring/virt-exitstat.rules.yml"
+
+_STEP_S = 15
+
+# A host more, that has all which is off by default, and whose libvirt hangs.
+_H8 = 'job="virt-exitstat",instance="h8",domain="db01",uuid="u8"'
+_MORE = {
+    f"kvm_domain_vcpus{{{_H8}}}": "1x360",
+    f'kvm_exits_total{{{_H8},reason="MSR_WRITE",vcpu="0"}}': "0+1500x360",
+    f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="1.024e-06"}}': "0+500x360",
+    f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="4.096e-06"}}': "0+1500x360",
+    f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="+Inf"}}': "0+1500x360",
+    f'kvm_exit_duration_seconds_sum{{{_H8},reason="MSR_WRITE"}}': "0+0.003x360",
+    f'kvm_exit_duration_seconds_count{{{_H8},reason="MSR_WRITE"}}': "0+1500x360",
+    'virt_exitstat_libvirt_up{job="virt-exitstat",instance="h1"}': "1x360",
+    'virt_exitstat_libvirt_up{job="virt-exitstat",instance="h8"}': "0x360",
+    'virt_exitstat_collect_duration_seconds{job="virt-exitstat",instance="h8"}': "0.1x360",
+}
+
+
+def values_of(notation):
+    """The values that promtool's notation stands for: `A+BxN`, `AxN`, one after the other."""
+    for part in notation.split():
+        start, step, times = re.fullmatch(r"([\d.]+)(?:\+([\d.]+))?x(\d+)", part).groups()
+        yield from (float(start) + float(step or 0) * n for n in range(int(times) + 1))
+
+
+def openmetrics(end_s):
+    """The text of all series, the last sample of each at `end_s`."""
+    (world,) = yaml.safe_load((HERE / "fleet.test.yml").read_text())["tests"]
+    series = {**{one["series"]: one["values"] for one in world["input_series"]}, **_MORE}
+    lines = []
+    for name in sorted(series):  # The samples of a metric stand together.
+        values = [*values_of(series[name])]
+        lines += [f"{name} {value:.9g} {end_s - _STEP_S * (len(values) - 1 - n)}" for n, value in enumerate(values)]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+class Prometheus:
+    """A server that runs: what it is asked and what it answers."""
+
+    def __init__(self, url, end_s):
+        self.url, self.end_s = url, end_s
+
+    def ask(self, what, **query):
+        """The `data` of an answer of its API; a query that it refuses is a ValueError with its words."""
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(query, doseq=True)}"
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as refused:
+            raise ValueError(json.load(refused)["error"]) from None
+
+    def query(self, expr, at_s=None):
+        """The samples that an instant query finds: [(labels, value)]."""
+        found = self.ask("query", query=expr, **({} if at_s is None else {"time": at_s}))["result"]
+        return [(one["metric"], float(one["value"][1])) for one in found]
+
+    def rules(self):
+        """Each rule as it was last evaluated."""
+        return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+
+
+@contextmanager
+def running(promtool, prometheus, directory):
+    """A Prometheus on loopback with the made-up data, which has evaluated the rules twice."""
+    end_s = int(time.time())
+    (directory / "world.txt").write_text(openmetrics(end_s))
+    subprocess.run(
+        [promtool, "tsdb", "create-blocks-from", "openmetrics", directory / "world.txt", directory / "data"],
+        check=True,
+        capture_output=True,
+    )
+    # JSON is YAML.
+    config = {"global": {"evaluation_interval": "1s"}, "rule_files": [str(RULES)]}
+    (directory / "prometheus.yml").write_text(json.dumps(config))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with open(directory / "log", "w+") as log:
+        server = subprocess.Popen(
+            [
+                prometheus,
+                f"--config.file={directory}/prometheus.yml",
+                f"--storage.tsdb.path={directory}/data",
+                f"--web.listen-address={address}",
+            ],
+            stderr=log,
+        )
+        try:
+            one = Prometheus(f"http://{address}", end_s)
+            deadline = time.monotonic() + 30
+            while not _has_evaluated(one):
+                assert server.poll() is None and time.monotonic() < deadline, (directory / "log").read_text()
+                time.sleep(0.1)
+            yield one
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _has_evaluated(prometheus):
+    """Whether each rule was evaluated after all that it may look at: twice."""
+    try:
+        groups = prometheus.ask("rules")["groups"]
+        records = prometheus.query("count_over_time(instance_domain:kvm_exit_time:ratio_rate5m[1m])")
+    except OSError:
+        return False
+    return bool(groups) and bool(records) and all(count >= 2 for _, count in records)
