@@ -5,6 +5,7 @@ DESTDIR ?=
 SHARE = $(DESTDIR)$(PREFIX)/share
 # Debian's packages put it elsewhere.
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
@@ -24,21 +25,23 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
-	@echo "test: 1/6 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@echo "test: 1/7 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/6 unit and command-line tests (25 s)"
+	@echo "test: 2/7 unit and command-line tests (25 s)"
 	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
-	@echo "test: 3/6 real domains and shells on this machine (45 s)"
+	@echo "test: 3/7 real domains and shells on this machine (45 s)"
 	@$(PYTEST) -rs tests/host
-	@echo "test: 4/6 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
+	@echo "test: 4/7 rules, dashboard and queries on a real Prometheus; the service's units (25 s)"
+	@CI=1 $(PYTEST) tests/monitoring
+	@echo "test: 5/7 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
 	@$(PYTEST) -rs tests/install
-	@echo "test: 5/6 the lab on SVM with instructions counted: times beside perf's (1 min; the first time it builds its image, 2 min more)"
+	@echo "test: 6/7 the lab on SVM with instructions counted: times beside perf's (1 min; the first time it builds its image, 2 min more)"
 	@$(LAB) run --bare --icount --timeout 600 tests/lab/times_beside_perf
-	@echo "test: 6/6 the lab, counting on a real KVM host: on AMD's SVM and, on the other CPU, on Intel's VMX (14 min)"
+	@echo "test: 7/7 the lab, counting on a real KVM host: on AMD's SVM and, on the other CPU, on Intel's VMX (14 min)"
 	@mkdir -p build; \
 	$(LAB) --machine vmx run --timeout 1800 tests/lab/acceptance raw >build/vmx.log 2>&1 & vmx=$$!; \
 	$(LAB) run --timeout 1800 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'; svm=$$?; \
-	echo "test: 6/6 what VMX said"; \
+	echo "test: 7/7 what VMX said"; \
 	wait $$vmx; vmx=$$?; cat build/vmx.log; \
 	[ $$svm = 0 ] && [ $$vmx = 0 ]
 
@@ -78,19 +81,32 @@ install:            ## (root) install below PREFIX (default /usr/local), staged 
 	$(if $(wildcard completions/_*),install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) completions/_*)
 	$(if $(wildcard completions/*.fish),install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/*.fish)
 
-uninstall:          ## (root) remove what install put there
+install-exporter:   ## (root) install the service for Prometheus, its user's description, rules and dashboard
+	install -d $(UNITS)
+	for unit in systemd/*.service systemd/*.socket; do \
+	    sed 's|=/usr/bin/|=$(PREFIX)/bin/|' $$unit >$(UNITS)/$${unit##*/} && chmod 644 $(UNITS)/$${unit##*/} || exit; done
+	install -D -m 644 systemd/virt-exitstat.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/virt-exitstat.conf
+	rm -rf $(SHARE)/virt-exitstat-exporter
+	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter monitoring/*.yml
+	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter/dashboards monitoring/dashboards/*
+	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter/examples systemd/examples/*
+
+uninstall:          ## (root) remove what install and install-exporter put there
+	rm -rf $(SHARE)/virt-exitstat-exporter
+	rm -f $(UNITS)/virt-exitstat.service $(UNITS)/virt-exitstat.socket \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/virt-exitstat.conf
 	rm -rf $(SHARE)/virt-exitstat
 	rm -f $(DESTDIR)$(PREFIX)/bin/virt-exitstat $(SHARE)/man/man8/virt-exitstat.8 \
 	    $(SHARE)/man/man7/virt-exitstat-advice.7 \
 	    $(SHARE)/bash-completion/completions/virt-exitstat $(DESTDIR)$(ZSH_COMPLETIONS)/_virt-exitstat \
 	    $(SHARE)/fish/vendor_completions.d/virt-exitstat.fish
 
-deb:                ## build the Debian package into dist/
+deb:                ## build the Debian packages into dist/
 	rm -rf build/deb
 	install -d build/deb/source $(DIST)
 	tar -c --exclude-vcs --exclude=./build --exclude=./dist --exclude='./.*' --exclude=__pycache__ . | tar -x -C build/deb/source
 	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
-	rm -f $(DIST)/virt-exitstat_*.deb
+	rm -f $(DIST)/virt-exitstat_*.deb $(DIST)/virt-exitstat-exporter_*.deb
 	mv build/deb/*.deb $(DIST)/
 	rm -rf build/deb
 
@@ -98,4 +114,5 @@ wheel:              ## build the wheel into dist/; needs no network
 	rm -rf build/lib
 	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
 
-.PHONY: help demo test test-matrix test-install quick bench golden docs install uninstall deb wheel
+.PHONY: help demo test test-matrix test-install quick bench golden docs install install-exporter \
+    uninstall deb wheel

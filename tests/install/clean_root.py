@@ -23,9 +23,9 @@ def clean_root(release):
 
 
 def dependencies():
-    """The packages that the Debian package depends on."""
-    (field,) = re.findall(r"^Depends:((?:\n .*)+)", (CHECKOUT / "debian/control").read_text(), re.MULTILINE)
-    return [line.split()[0].rstrip(",") for line in field.splitlines() if line and "$" not in line]
+    """The packages that the Debian packages depend on."""
+    fields = re.findall(r"^Depends:((?:\n .*)+)", (CHECKOUT / "debian/control").read_text(), re.MULTILINE)
+    return [line.split()[0].rstrip(",") for field in fields for line in field.splitlines() if line and "$" not in line]
 
 
 def _build(release, home):

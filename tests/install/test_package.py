@@ -43,11 +43,17 @@ def deb(tmp_path_factory):
     return dist / f"virt-exitstat_{__version__}_all.deb"
 
 
+def exporter_of(deb):
+    """The package of the service, which is built with it."""
+    return deb.with_name(deb.name.replace("virt-exitstat", "virt-exitstat-exporter"))
+
+
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def host(request, deb):
     """A clean host with the package on it."""
     assert os.geteuid() == 0, "these tests mount and chroot: run them as root"
     with machine(request.param) as clean:
+        clean.copy_in(exporter_of(deb), "/root/virt-exitstat-exporter.deb")
         assert clean.run("dpkg-query", "--show", "python3-bpfcc", check=False).returncode != 0
         clean.copy_in(deb, "/root/virt-exitstat.deb")
         clean.run("apt-get", "install", "--yes", "--no-install-recommends", "/root/virt-exitstat.deb")
@@ -66,7 +72,9 @@ def domain(host):
 def test_lintian_has_nothing_to_say(deb):
     if not shutil.which("lintian"):
         pytest.skip("no lintian; tests/setup installs it")
-    done = subprocess.run(["lintian", "--allow-root", deb], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["lintian", "--allow-root", deb, exporter_of(deb)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -107,6 +115,43 @@ def test_the_readmes_pages_lie_beside_it(host):
     files = host.run("dpkg", "--listfiles", "virt-exitstat").stdout.split()
     pages = ["README.md", *(f"docs/{path}" for path in files_below(CHECKOUT / "docs"))]
     assert [page for page in pages if f"/usr/share/doc/virt-exitstat/{page}" not in files] == []
+
+
+def test_the_exporter_is_a_package_of_its_own(host):
+    """The command's package does without the exporter's dependencies."""
+    assert host.run("dpkg-query", "--show", "python3-prometheus-client", check=False).returncode != 0
+    assert "/systemd/system/" not in host.run("dpkg", "--listfiles", "virt-exitstat").stdout
+
+
+def test_the_service_is_there_with_its_user_and_disabled(host):
+    host.run("apt-get", "install", "--yes", "--no-install-recommends", "/root/virt-exitstat-exporter.deb")
+    host.run("/usr/bin/python3", "-c", "import prometheus_client")
+    for unit in ("virt-exitstat.service", "virt-exitstat.socket"):
+        assert host.run("systemctl", "is-enabled", unit, check=False).stdout == "disabled\n"
+    user = host.run("getent", "passwd", "_virt-exitstat").stdout.strip().split(":")
+    assert user[-1] == "/usr/sbin/nologin"
+    assert host.run("systemd-analyze", "verify", "--man=no", "virt-exitstat.service").stderr == ""
+
+
+def test_to_enable_the_service_enables_its_socket(host):
+    host.run("systemctl", "enable", "virt-exitstat.service")
+    for unit in ("virt-exitstat.service", "virt-exitstat.socket"):
+        assert host.run("systemctl", "is-enabled", unit).stdout == "enabled\n"
+
+
+def test_the_exporters_rules_dashboard_and_examples_are_where_the_page_says(host):
+    files = set(host.run("dpkg", "--listfiles", "virt-exitstat-exporter").stdout.split())
+    share, examples = "/usr/share/virt-exitstat-exporter", "/usr/share/doc/virt-exitstat-exporter/examples"
+    assert {f"{share}/{path}" for path in files_below(CHECKOUT / "monitoring")} <= files
+    assert {f"{examples}/{path}" for path in files_below(CHECKOUT / "systemd/examples")} <= files
+
+
+def test_the_exporter_removed_leaves_nothing_but_its_user(host):
+    host.run("apt-get", "purge", "--yes", "virt-exitstat-exporter")
+    left = host.run("find", "/etc", "/usr", "/var/lib", "-name", "*exitstat*").stdout.split()
+    assert left
+    of_exporter = [path for path in left if "exporter" in path or "systemd" in path or "sysusers" in path]
+    assert of_exporter == []
 
 
 def test_removed_it_leaves_nothing(host):
