@@ -13,6 +13,7 @@ from virt_exitstat.counts.tally import Tally  # noqa: E402
 from virt_exitstat.isa.vmx import VMX  # noqa: E402
 from virt_exitstat.metrics.exposition import expose, import_client  # noqa: E402
 from virt_exitstat.metrics.families import Collected, Identity, Wanted, make_families, name_domains  # noqa: E402
+from virt_exitstat.metrics.garbage import no_search_for_cycles  # noqa: E402
 from virt_exitstat.metrics.totals import Totals, add_reading  # noqa: E402
 from virt_exitstat.reports.reading import Reading  # noqa: E402
 from virt_exitstat.targets.target import Targets  # noqa: E402
@@ -44,6 +45,7 @@ def snapshot(targets, at, *, timed):
     return CountSnapshot(float(at), dict.fromkeys(threads, tallies))
 
 
+@no_search_for_cycles()
 def scrape(targets, totals, before, after, wanted, *, timed):
     """One scrape; the new totals, the text and the CPU seconds: of the delta, of adding it up, of the text."""
     marks = [time.process_time()]

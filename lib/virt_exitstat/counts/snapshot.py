@@ -100,9 +100,13 @@ class CountSnapshot:
             now, before = self.counts.get(thread, {}), earlier.counts.get(thread, {})
             if thread in self.gone:
                 now = add_up_by_reason((now, self.gone[thread]))
-            if now != before:
-                grown = {reason: tally - before.get(reason, NOTHING) for reason, tally in now.items()}
-                delta[thread] = {reason: tally for reason, tally in grown.items() if tally}
+            grown = {
+                reason: tally - before.get(reason, NOTHING)
+                for reason, tally in now.items()
+                if tally != before.get(reason, NOTHING)
+            }
+            if grown:
+                delta[thread] = grown
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
         return CountSnapshot(
             self.time_s - earlier.time_s,

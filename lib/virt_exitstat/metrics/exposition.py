@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..host.needs.foreign import importing
 from ..host.needs.packages import Need
 from .family import Distribution, Family, Kind
+from .garbage import no_search_for_cycles
 
 #: Every Prometheus reads it, whatever else the library can write. Our names need nothing newer.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,18 +28,11 @@ def import_client() -> Any:
         return importlib.import_module("prometheus_client")
 
 
+@no_search_for_cycles()
 def expose(families: Iterable[Family], *, process: bool = False) -> bytes:
     """The text of the families; with `process`, of this process's CPU time, memory and descriptors as well."""
     client = import_client()
-    # The library makes several values of each sample, none in a cycle: looking for cycles among them again and again
-    # takes a third of the time.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        text: bytes = client.generate_latest(_Registry(client, families, process=process))
-    finally:
-        if was_enabled:
-            gc.enable()
+    text: bytes = client.generate_latest(_Registry(client, families, process=process))
     return text
 
 

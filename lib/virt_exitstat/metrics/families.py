@@ -111,33 +111,32 @@ def _by_reason(value: Callable[[Sum], float]) -> Callable[[Collected], Iterator[
 
     def samples(collected: Collected) -> Iterator[Sample]:
         names = collected.reasons()
-        for domain in collected.domains:
-            if not collected.wanted.per_vcpu:
-                reasons = domain.totals.reasons
-                yield from (Sample((*domain.who, name), value(reasons[key])) for key, name in names if key in reasons)
-                continue
-            for vcpu, reasons in sorted(
-                domain.totals.per_vcpu.items(), key=lambda item: (item[0] is None, item[0] or 0)
-            ):
-                number = "" if vcpu is None else str(vcpu)
-                who = (*domain.who, number)
-                yield from (Sample((*who, name), value(reasons[key])) for key, name in names if key in reasons)
+        for who, reasons in _sums(collected, per_vcpu=collected.wanted.per_vcpu):
+            yield from (((*who, name), value(reasons[key])) for key, name in names if key in reasons)
 
     return samples
 
 
-def _distributions(collected: Collected) -> Iterator[Sample]:
-    names = collected.reasons()
+def _sums(collected: Collected, *, per_vcpu: bool) -> Iterator[tuple[tuple[str, ...], Mapping[int, Sum]]]:
+    """(labels, {raw reason: sum}) of each domain, or of each of its vCPUs: those without a number last."""
     for domain in collected.domains:
-        reasons = domain.totals.reasons
-        for key, name in names:
-            if key in reasons:
-                yield Sample((*domain.who, name), distribution_of(reasons[key]))
+        if not per_vcpu:
+            yield domain.who, domain.totals.reasons
+            continue
+        for vcpu, reasons in sorted(domain.totals.per_vcpu.items(), key=lambda item: (item[0] is None, item[0] or 0)):
+            yield (*domain.who, "" if vcpu is None else str(vcpu)), reasons
+
+
+def _distributions(collected: Collected) -> Iterator[Sample]:
+    for who, reasons in _sums(collected, per_vcpu=False):
+        yield from (
+            ((*who, name), distribution_of(reasons[key])) for key, name in collected.reasons() if key in reasons
+        )
 
 
 def _threads(collected: Collected) -> Iterator[Sample]:
     for domain in collected.domains:
-        yield Sample(domain.who, domain.totals.threads)
+        yield domain.who, domain.totals.threads
 
 
 _INFO = ("instance_name", "flavor_name", "project_name", "project_id", "user_name", "user_id")
@@ -147,18 +146,18 @@ def _info(collected: Collected) -> Iterator[Sample]:
     for domain in collected.domains:
         nova = domain.identity.nova
         names = (nova.instance, nova.flavor, nova.project, nova.project_id, nova.user, nova.user_id)
-        yield Sample((*domain.who, str(domain.totals.target.pid), *map(readable, names)), 1)
+        yield (*domain.who, str(domain.totals.target.pid), *map(readable, names)), 1
 
 
 def _lost(collected: Collected) -> Iterator[Sample]:
     for cause, count in zip(Lost._fields, collected.totals.lost):
-        yield Sample((cause,), count)
+        yield (cause,), count
 
 
 def _build(collected: Collected) -> Iterator[Sample]:
     origin = collected.totals.provenance
     if origin:
-        yield Sample((__version__, origin.isa.name.lower(), origin.attachment.value, origin.kernel), 1)
+        yield (__version__, origin.isa.name.lower(), origin.attachment.value, origin.kernel), 1
 
 
 METRICS = (
@@ -219,7 +218,7 @@ METRICS = (
         Kind.GAUGE,
         "Whether libvirt answers; while it does not, the domains that are known are counted.",
         lambda _wanted: (),
-        lambda collected: iter([Sample((), int(bool(collected.libvirt_up)))]),
+        lambda collected: iter([((), int(bool(collected.libvirt_up)))]),
         lambda collected: collected.libvirt_up is not None,
     ),
     _Metric(
@@ -227,7 +226,7 @@ METRICS = (
         Kind.GAUGE,
         "How long it took to read the counts, this time.",
         lambda _wanted: (),
-        lambda collected: iter([Sample((), collected.seconds)]),
+        lambda collected: iter([((), collected.seconds)]),
     ),
 )
 

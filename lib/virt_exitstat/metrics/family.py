@@ -30,11 +30,9 @@ class Distribution(NamedTuple):
     sum_s: float
 
 
-class Sample(NamedTuple):
-    """One value. `labels` are in the order of the family's names; a Distribution is a histogram's."""
-
-    labels: Sequence[str]
-    value: Union[float, Distribution]  # noqa: UP007  (evaluated, and Python 3.9 knows no `|` between types)
+#: One value: its labels, in the order of the family's names, and a number; a histogram's is a Distribution. A bare
+#: tuple, for there are a hundred thousand in a scrape of 4,096 vCPUs.
+Sample = tuple[Sequence[str], Union[float, Distribution]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ...arguments.requests import Counting
 from ...domains.identity import named_by_qemu, read_nova
 from ...metrics.families import Collected, Identity, Wanted, make_families, name_domains
 from ...metrics.family import Family
+from ...metrics.garbage import no_search_for_cycles
 from ...metrics.totals import Totals, add_reading
 from ...run.session import Session
 from ...targets.nova import NovaNames
@@ -39,6 +40,7 @@ class Exporter:
         self.start, self.fileno = session.start, session.fileno
         self.refresh, self.keep_house = session.refresh, session.keep_house
 
+    @no_search_for_cycles()
     def report(self, *, last: bool = False) -> None:
         """Read what was counted since the last time, and add it up; with `last`, counting ends."""
         began_s = self._world.clock.monotonic_s()
@@ -56,6 +58,7 @@ class Exporter:
         }
         self._seconds = self._world.clock.monotonic_s() - began_s
 
+    @no_search_for_cycles()
     def families(self, *, ended: bool = False) -> tuple[Family, ...]:
         """Metrics of all that was read; with `ended`, also of domains that had ended when it was read last."""
         return make_families(
