@@ -124,12 +124,12 @@ def parse_max_vcpus(text: str) -> int:
 
 
 def parse_address(text: str) -> Address:
-    """--listen: a port, or an IP address and a port, `[::1]:9000`. Loopback unless it says otherwise."""
+    """--listen: a port, or an IP address and a port, `[::1]:19969`. Loopback unless it says otherwise."""
     found = re.fullmatch(r"(?:(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):)?(?P<port>[0-9]{1,5})", text)
     if not found or int(found["port"]) > _HIGHEST_PORT:
         raise UsageError(
             f"--listen: '{escape(text)}' must be a port from 0 to {_HIGHEST_PORT}, or an IP address and a port",
-            "give one such as 9000, 192.0.2.1:9000 or [::1]:9000",
+            "give one such as 19969, 192.0.2.1:19969 or [::1]:19969",
         )
     host = found["v6"] or found["v4"] or _LOOPBACK
     # A zone (fe80::1%eth0) is the kernel's to judge.
@@ -139,7 +139,7 @@ def parse_address(text: str) -> Address:
     except ValueError:
         raise UsageError(
             f"--listen: '{escape(text)}' must have an IP address, not a name",
-            "give one such as 127.0.0.1:9000 or [::1]:9000; every address is 0.0.0.0 or [::]",
+            "give one such as 127.0.0.1:19969 or [::1]:19969; every address is 0.0.0.0 or [::]",
         ) from None
     return Address(host, int(found["port"]))
 
