@@ -23,6 +23,7 @@ _H8 = 'job="virt-exitstat",instance="h8",domain="db01",uuid="u8"'
 _MORE = {
     f"kvm_domain_vcpus{{{_H8}}}": "1x360",
     f'kvm_exits_total{{{_H8},reason="MSR_WRITE",vcpu="0"}}': "0+1500x360",
+    f'kvm_exit_seconds_total{{{_H8},reason="MSR_WRITE",vcpu="0"}}': "0+0.003x360",
     f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="1.024e-06"}}': "0+500x360",
     f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="4.096e-06"}}': "0+1500x360",
     f'kvm_exit_duration_seconds_bucket{{{_H8},reason="MSR_WRITE",le="+Inf"}}': "0+1500x360",

@@ -45,7 +45,7 @@ def test_the_rules_pass_their_tests(promtool, path):
         ("alerts", "for: 15m", "for: 25m"),
         ("alerts", 'reason!~"HLT|IDLE_HLT"', 'reason!="HLT"'),
         ("records", "/ on (job, instance, domain, uuid) kvm_domain_vcpus", "/ 1"),
-        ("alerts", "rate(kvm_exit_duration_seconds_sum[5m])", "rate(kvm_exit_seconds_total[5m])"),
+        ("alerts", "rate(kvm_exit_seconds_total[5m])", "rate(kvm_exits_total[5m])"),
         ("unusual", "> 5 * avg_over_time", "> 15 * avg_over_time"),
         ("unusual", "per_vcpu:rate5m > 2000", "per_vcpu:rate5m > 20"),
         ("unusual", "[1h] offset 12h) > 0", "[1h] offset 1h) > 0"),
