@@ -59,6 +59,7 @@ bench:              ## (root) what counting costs on AMD and Intel, beside its p
 	-@$(LAB) --release trixie --machine vmx run --bare --timeout 1500 tests/bench/all exit_cost:attached,program,exitstat
 	-@$(LAB) run --bare --timeout 900 tests/bench/all reading
 	-@PYTHONPATH=lib $(PYTHON) tests/bench/details.py
+	-@$(PYTHON) tests/bench/scrape.py
 
 test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)
 	@tests/setup test

@@ -20,6 +20,7 @@ from completion_tables import bash_options, fish_options, zsh_options  # noqa: E
 from mdoc import literals, paragraph  # noqa: E402  (lib/ is found by the line above)
 from virt_exitstat.advice.explanation import Explanation  # noqa: E402
 from virt_exitstat.advice.reasons import GROUPS, explanation_of  # noqa: E402
+from virt_exitstat.metrics.families import METRICS, Metric, Wanted  # noqa: E402
 
 #: The reasons that the README explains; each stands for all that mean the same.
 IN_README = ("HLT", "IOIO", "EPT_MISCONFIG", "MSR_WRITE", "EXTERNAL_INTERRUPT", "EPT_VIOLATION", "CPUID", "PAUSE")
@@ -66,6 +67,36 @@ def readme_reasons() -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
+def metrics_page() -> str:
+    """The table of metrics of docs/monitoring.md."""
+    rows = ["| metric | type | labels | is |", "| --- | --- | --- | --- |"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in _labels(metric)) or "none"
+        rows += [f"| `{metric.name}` | {metric.kind.value} | {labels} | {_with_option(metric)} |"]
+    return "".join(f"{row}\n" for row in rows)
+
+
+def man_page_metrics() -> str:
+    """The man page's list of metrics."""
+    lines = []
+    for metric in METRICS:
+        labels = _labels(metric)
+        lines += [f".It Li {literals([metric.name])}", *paragraph(_with_option(metric))]
+        if labels:
+            lines += ["Labels:", f".Li {literals(labels)} ."]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _labels(metric: Metric) -> list[str]:
+    """Its labels; the one that `--per-vcpu` adds stands last."""
+    always = metric.labels(Wanted())
+    return [*always, *[label for label in metric.labels(Wanted(per_vcpu=True)) if label not in always]]
+
+
+def _with_option(metric: Metric) -> str:
+    return f"With `{metric.option}`. {metric.about}" if metric.option else metric.about
+
+
 def _names(explanation: Explanation) -> str:
     """The first name on each ISA, once where both have the same."""
     names = dict.fromkeys(explanation.vmx[:1] + explanation.svm[:1])
@@ -74,6 +105,8 @@ def _names(explanation: Explanation) -> str:
 
 PARTS = (
     Part("man/virt-exitstat.8", "exit reasons", man_page_reasons),
+    Part("man/virt-exitstat.8", "metrics", man_page_metrics),
+    Part("docs/monitoring.md", "metrics", metrics_page),
     Part("man/virt-exitstat-advice.7", "", advice_page),
     Part("README.md", "exit reasons", readme_reasons),
     Part("completions/virt-exitstat", "options", bash_options),

@@ -88,14 +88,18 @@ def readable(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Metric:
-    """One metric. `labels` and `samples` are of a reading; `is_told` says whether it is told at all."""
+class Metric:
+    """One metric. `labels` and `samples` are of a reading.
+
+    `option` is the one that it is told with, if any, and `is_told` says whether it was given.
+    """
 
     name: str
     kind: Kind
     about: str
     labels: Callable[[Wanted], tuple[str, ...]]
     samples: Callable[[Collected], Iterator[Sample]]
+    option: str = ""
     is_told: Callable[[Collected], bool] = lambda _collected: True
 
 
@@ -161,67 +165,70 @@ def _build(collected: Collected) -> Iterator[Sample]:
 
 
 METRICS = (
-    _Metric(
+    Metric(
         "kvm_exits_total",
         Kind.COUNTER,
         "Exits of a domain's vCPUs from guest mode, by reason.",
         _of_reason,
         _by_reason(lambda one: one.exits),
     ),
-    _Metric(
+    Metric(
         "kvm_exit_seconds_total",
         Kind.COUNTER,
-        "Time that these exits took, in KVM and in QEMU; that of halts is the guest's idle time.",
+        "Time that these exits took, in KVM and in QEMU. That of HLT is the guest's idle time: leave it out of sums.",
         _of_reason,
         _by_reason(lambda one: one.total_ns / 1e9),
+        "--time",
         lambda collected: collected.timed,
     ),
-    _Metric(
+    Metric(
         "kvm_exit_duration_seconds",
         Kind.HISTOGRAM,
         "Lengths of the exits that have ended, of all vCPUs of a domain.",
         lambda _wanted: (*_OF_DOMAIN, "reason"),
         _distributions,
+        "--histogram",
         lambda collected: collected.timed and collected.wanted.histogram,
     ),
-    _Metric(
+    Metric(
         "kvm_domain_vcpus",
         Kind.GAUGE,
         "vCPU threads of a domain that are counted.",
         lambda _wanted: _OF_DOMAIN,
         _threads,
     ),
-    _Metric(
+    Metric(
         "kvm_domain_info",
         Kind.GAUGE,
         "Other names of a domain: its process, and what OpenStack's nova calls it.",
         lambda _wanted: (*_OF_DOMAIN, "pid", *_INFO),
         _info,
+        "--domain-info",
         lambda collected: collected.wanted.domain_info,
     ),
-    _Metric(
+    Metric(
         "virt_exitstat_lost_exits_total",
         Kind.COUNTER,
-        "Exits that were seen and are in no other metric, by cause.",
+        "Exits that were seen and are in no other metric, by cause: " + ", ".join(Lost._fields) + ".",
         lambda _wanted: ("cause",),
         _lost,
     ),
-    _Metric(
+    Metric(
         "virt_exitstat_build_info",
         Kind.GAUGE,
         "The program, and how it counts.",
         lambda _wanted: ("version", "isa", "attachment", "kernel"),
         _build,
     ),
-    _Metric(
+    Metric(
         "virt_exitstat_libvirt_up",
         Kind.GAUGE,
-        "Whether libvirt answers; while it does not, the domains that are known are counted.",
+        "1 while libvirt answers. While it does not, the domains that are known are counted.",
         lambda _wanted: (),
         lambda collected: iter([((), int(bool(collected.libvirt_up)))]),
-        lambda collected: collected.libvirt_up is not None,
+        is_told=lambda collected: collected.libvirt_up is not None,
     ),
-    _Metric(
+    Metric(
         "virt_exitstat_collect_duration_seconds",
         Kind.GAUGE,
         "How long it took to read the counts, this time.",
