@@ -15,7 +15,7 @@ from made_up_guests import GUESTS, PINNED, QUIET, SILENCED, WINDOWS, cause, doma
 from advice_page import advice_page
 from virt_exitstat.advice import rules
 from virt_exitstat.advice.explanation import sentences
-from virt_exitstat.advice.judge import judge, too_short
+from virt_exitstat.advice.judge import Judgement, judge
 from virt_exitstat.advice.rules import RULES, SUBJECTS, find_rule, nested
 from virt_exitstat.advice.seen import Seen
 from virt_exitstat.counts.details import Kind, Mark
@@ -44,30 +44,32 @@ def names(findings):
 
 @every_rule
 def test_a_rule_speaks_on_its_own_guest_and_no_other_does(rule):
-    assert names(judge(GUESTS[rule.name])) == [rule.name]
+    assert names(judge(GUESTS[rule.name]).findings) == [rule.name]
 
 
 @every_rule
 def test_whoever_else_would_speak_there_is_silenced_on_purpose(rule):
     unsilenced = [replace(each, silences=()) for each in RULES]
     expected = {rule.name} | SILENCED.get(rule.name, set())
-    assert set(names(judge(GUESTS[rule.name], unsilenced))) == expected
+    assert set(names(judge(GUESTS[rule.name], unsilenced).findings)) == expected
     assert SILENCED.get(rule.name, set()) <= set(rule.silences)
 
 
 def test_no_rule_speaks_on_a_quiet_guest():
-    assert judge(QUIET) == ()
-    assert not too_short(QUIET)
+    assert judge(QUIET).findings == ()
+    assert not judge(QUIET).too_short
 
 
 @every_rule
 def test_a_tenth_of_the_threshold_is_nothing(rule):
     seen = GUESTS[rule.name]
-    least = min(weight for finding in judge(seen) for weight in [rule.weigh(finding.share, finding.per_second)])
+    least = min(
+        weight for finding in judge(seen).findings for weight in [rule.weigh(finding.share, finding.per_second)]
+    )
     causes = [
         replace(each, per_second=each.per_second / least / 10, share=each.share / least / 10) for each in seen.causes
     ]
-    assert judge(replace(seen, causes=tuple(causes), seconds=10000.0)) == ()
+    assert judge(replace(seen, causes=tuple(causes), seconds=10000.0)).findings == ()
 
 
 @every_rule
@@ -75,7 +77,7 @@ def test_nothing_fails_when_nothing_else_is_known(rule):
     """A domain whose XML libvirt did not give, on a host that tells nothing."""
     seen = GUESTS[rule.name]
     bare = Seen(seen.causes, seen.seconds, seen.isa_name)
-    assert set(names(judge(bare))) <= {rule.name, *rule.silences}
+    assert set(names(judge(bare).findings)) <= {rule.name, *rule.silences}
 
 
 NEED_MORE = {
@@ -89,12 +91,12 @@ NEED_MORE = {
 def test_rules_that_need_no_xml_speak_without_it(rule):
     seen = GUESTS[rule.name]
     bare = Seen(seen.causes, seen.seconds, seen.isa_name)
-    assert (rule.name in names(judge(bare))) == (rule.name not in NEED_MORE)
+    assert (rule.name in names(judge(bare).findings)) == (rule.name not in NEED_MORE)
 
 
 def test_rules_that_need_the_xml_do_not_guess():
     without = replace(GUESTS["windows-timers"], xml=None)
-    assert "windows-timers" not in names(judge(without))
+    assert "windows-timers" not in names(judge(without).findings)
     assert (without.windows, without.pinned, without.has("cpu"), without.feature("hyperv/stimer")) == (None,) * 4
     assert (without.timer("hpet"), without.cpu_feature("x2apic"), without.isolated) == (None,) * 3
 
@@ -103,14 +105,14 @@ def test_rules_that_need_the_xml_do_not_guess():
 
 
 def test_the_dearest_comes_first_and_five_times_the_threshold_is_serious():
-    findings = judge(guest(port(0x3F8, share=0.02), port(0x1F7, share=0.07), port(0x5658, share=0.009)))
+    findings = judge(guest(port(0x3F8, share=0.02), port(0x1F7, share=0.07), port(0x5658, share=0.009))).findings
     assert [(each.rule.name, each.serious) for each in findings] == [("emulated-disk", True), ("serial-console", False)]
 
 
 def test_the_busiest_vcpu_counts_not_the_sum():
     spread = [port(0x3F8, share=0.006, vcpu=vcpu) for vcpu in range(8)]
-    assert judge(guest(*spread)) == ()
-    (finding,) = judge(guest(*spread, port(0x3F9, share=0.02, vcpu=3), port(0x3F8, share=0.011, vcpu=None)))
+    assert judge(guest(*spread)).findings == ()
+    (finding,) = judge(guest(*spread, port(0x3F9, share=0.02, vcpu=3), port(0x3F8, share=0.011, vcpu=None))).findings
     assert (finding.vcpu, finding.also) == (3, (None,))
     assert [each.detail.number for each in finding.causes] == [0x3F9, 0x3F8]
     assert finding.share == pytest.approx(0.026)
@@ -118,28 +120,28 @@ def test_the_busiest_vcpu_counts_not_the_sum():
 
 
 def test_time_asleep_costs_nothing_and_polling_does():
-    (finding,) = judge(GUESTS["short-sleeps"])
+    (finding,) = judge(GUESTS["short-sleeps"]).findings
     assert (finding.share, finding.serious) == (0, False)
-    (finding,) = judge(GUESTS["poll-waste"])
+    (finding,) = judge(GUESTS["poll-waste"]).findings
     assert finding.share == 0.3
 
 
 def test_a_guest_that_mostly_sleeps_long_is_left_alone():
-    assert judge(guest(wakeup(7, Mark.SLEPT, rate=2500), wakeup(14, Mark.SLEPT, rate=2600))) == ()
+    assert judge(guest(wakeup(7, Mark.SLEPT, rate=2500), wakeup(14, Mark.SLEPT, rate=2600))).findings == ()
 
 
 def test_too_little_is_not_judged():
     seen = GUESTS["serial-console"]
-    assert judge(replace(seen, seconds=2.9)) == ()
-    assert too_short(replace(seen, seconds=2.9))
+    assert judge(replace(seen, seconds=2.9)).findings == ()
+    assert judge(replace(seen, seconds=2.9)).too_short
     few = guest(port(0x3F8, rate=9.9, share=0.02))
-    assert judge(few) == ()
-    assert too_short(few)
-    assert not too_short(seen)
+    assert judge(few).findings == ()
+    assert judge(few).too_short
+    assert not judge(seen).too_short
 
 
 def test_nobody_is_asked_to_wait_for_a_rule_that_has_nothing_to_say():
-    assert not too_short(guest(port(0x3F8, rate=0.1, share=0.001)))
+    assert not judge(guest(port(0x3F8, rate=0.1, share=0.001))).too_short
 
 
 # -- what they look at --
@@ -178,22 +180,22 @@ def test_a_timer_is_present_unless_it_says_no():
 
 def test_a_cd_rom_on_sata_is_no_emulated_disk():
     disk = "<devices><disk device='{}'><target dev='sda' bus='sata'/></disk></devices>"
-    assert names(judge(guest(mmio(0xFEBD5000), xml=disk.format("disk")))) == ["emulated-disk"]
-    assert judge(guest(mmio(0xFEBD5000), xml=disk.format("cdrom"))) == ()
+    assert names(judge(guest(mmio(0xFEBD5000), xml=disk.format("disk"))).findings) == ["emulated-disk"]
+    assert judge(guest(mmio(0xFEBD5000), xml=disk.format("cdrom"))).findings == ()
 
 
 def test_a_young_guest_may_touch_its_memory():
-    assert judge(replace(GUESTS["first-touch"], up_seconds=30)) == ()
+    assert judge(replace(GUESTS["first-touch"], up_seconds=30)).findings == ()
 
 
 def test_avic_wants_a_guest_without_x2apic():
     seen = replace(GUESTS["xapic"], isa_name="SVM", host=HostFacts(apicv=True, cpu_flags=frozenset({"avic"})))
-    assert judge(seen) == ()
+    assert judge(seen).findings == ()
 
 
 def test_a_cpu_that_cannot_is_not_told_to():
     seen = replace(GUESTS["apicv-off"], host=HostFacts(apicv=False, cpu_flags=frozenset({"vmx"})))
-    assert judge(seen) == ()
+    assert judge(seen).findings == ()
 
 
 def test_the_reasons_that_rules_name_exist():
@@ -345,13 +347,13 @@ def test_exits_without_a_detail_have_their_reasons_name():
 
 
 def test_nothing_found_is_an_answer():
-    assert render_findings("guest01", "vCPU 0, 10.000 s, 12 exits", (), describe) == (
+    assert render_findings("guest01", "vCPU 0, 10.000 s, 12 exits", Judgement(), describe) == (
         "guest01: vCPU 0, 10.000 s, 12 exits: 0 findings\nnothing takes 1% of a CPU by any one cause; look elsewhere\n"
     )
 
 
 def test_too_short_is_said():
-    text = render_findings("guest01", "vCPU 0, 1.000 s, 12 exits", (), describe, too_short=True)
+    text = render_findings("guest01", "vCPU 0, 1.000 s, 12 exits", Judgement(too_short=True), describe)
     assert text.splitlines()[1:] == ["This was too short to judge all: count for 3 s or more, better 10 s."]
 
 
@@ -363,7 +365,7 @@ def test_hostile_text_reaches_no_terminal():
 
 
 def test_the_findings_as_a_document():
-    (found,) = findings_document(judge(GUESTS["acpi-pm-timer"]), describe)
+    (found,) = findings_document(judge(GUESTS["acpi-pm-timer"]), describe)["findings"]
     (row,) = found.pop("causes")
     assert row == {
         "reason": "IOIO",
@@ -421,19 +423,19 @@ def test_rules_reach_no_door():
 
 def test_a_domain_with_a_kind_that_no_rule_knows_is_judged():
     seen = guest(*(cause("X", kind) for kind in Kind))
-    assert judge(seen) is not None
+    assert judge(seen).findings is not None
     assert domain() is not None
 
 
 @pytest.mark.parametrize(("windows", "words"), [(False, "Linux"), (True, "Windows"), (None, "")])
 def test_a_finding_has_the_steps_that_are_for_its_guest(windows, words):
-    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]) if one.rule.name == "acpi-pm-timer"]
+    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]).findings if one.rule.name == "acpi-pm-timer"]
     steps = [step.say.partition(",")[0] for step in replace(finding, windows=windows).change]
     others = {"Linux", "Windows"} - {words} if words else set()
     assert not others & set(steps) and (words in steps or not words)
 
 
 def test_where_no_step_is_for_the_guest_all_are_shown():
-    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]) if one.rule.name == "acpi-pm-timer"]
+    (finding,) = [one for one in judge(GUESTS["acpi-pm-timer"]).findings if one.rule.name == "acpi-pm-timer"]
     rule = replace(finding.rule, change=finding.rule.change[:1])
     assert replace(finding, rule=rule, windows=True).change == rule.change

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .rule import Rule, Step
 from .rules import RULES
@@ -43,20 +44,27 @@ class Finding:
         return tuple(step for step in self.rule.change if step.fits(self.windows)) or self.rule.change
 
 
-def judge(seen: Seen, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
-    """What is worth a change, the dearest first. Nothing where too little was seen: ask too_short()."""
+class Judgement(NamedTuple):
+    """What is worth a change, the dearest first.
+
+    `too_short`: too little was seen, for too short a time, or too few exits for a rule that would have spoken.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    too_short: bool = False
+
+
+def judge(seen: Seen, rules: Sequence[Rule] = RULES) -> Judgement:
+    """What the rules say of it."""
     if seen.seconds < SHORTEST_SECONDS:
-        return ()
+        return Judgement(too_short=True)
     windows = seen.windows
-    findings = [replace(one, windows=windows) for one, exits in _findings(seen, rules) if exits >= FEWEST_EXITS]
+    found = _findings(seen, rules)
+    findings = [replace(one, windows=windows) for one, exits in found if exits >= FEWEST_EXITS]
     silenced = {name for finding in findings for name in finding.rule.silences}
     loud = [finding for finding in findings if finding.rule.name not in silenced]
-    return tuple(sorted(loud, key=lambda finding: (-finding.share, -finding.per_second, finding.rule.name)))
-
-
-def too_short(seen: Seen, rules: Sequence[Rule] = RULES) -> bool:
-    """Whether too little was seen: for too short a time, or too few exits for a rule that would have spoken."""
-    return seen.seconds < SHORTEST_SECONDS or any(exits < FEWEST_EXITS for _, exits in _findings(seen, rules))
+    dearest = sorted(loud, key=lambda finding: (-finding.share, -finding.per_second, finding.rule.name))
+    return Judgement(tuple(dearest), too_short=len(findings) < len(found))
 
 
 def _findings(seen: Seen, rules: Iterable[Rule]) -> list[tuple[Finding, float]]:

@@ -26,13 +26,15 @@ from ..world import World
 class Found:
     """The targets to be counted. `source` finds them again later; with `follows`, others may be counted then.
 
-    `status` is what to end with when all goes well. `run_dir` has libvirt's status files, None when it is not asked.
+    `status` is what to end with when all goes well. `asker` asks libvirt. `run_dir` has libvirt's status files, None
+    when it is not asked.
     """
 
     targets: Targets
     source: TargetSource
     follows: bool
     status: ExitStatus
+    asker: Asker
     run_dir: Path | None = None
 
 
@@ -68,7 +70,7 @@ def find_targets(selection: Selection, timing: Timing, world: World) -> Iterator
                 note=world.note,
                 left_out=left_out,
             )
-        yield Found(resolved.targets, source, follows, resolved.status, run_dir)
+        yield Found(resolved.targets, source, follows, resolved.status, asker, run_dir)
 
 
 @contextlib.contextmanager

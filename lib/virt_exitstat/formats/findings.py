@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..advice.judge import SHORTEST_SECONDS, Finding
+from ..advice.judge import SHORTEST_SECONDS, Finding, Judgement
 from ..advice.rule import Rule, Step
 from ..advice.seen import Cause
 from ..counts.details import Detail, Kind
@@ -28,18 +28,16 @@ _INDENT = 3
 _SHOWN = 3
 
 
-def render_findings(
-    label: str, counted: str, findings: Sequence[Finding], describe: Describe, *, too_short: bool = False
-) -> str:
+def render_findings(label: str, counted: str, judgement: Judgement, describe: Describe) -> str:
     """What was found in a domain, numbered, the dearest first. Ends in a line's end.
 
-    `label` is the domain's name, `counted` what was counted: `vCPUs 0-3, 10.004 s, 41,800 exits`. `too_short` is
-    judge's too_short().
+    `label` is the domain's name, `counted` what was counted: `vCPUs 0-3, 10.004 s, 41,800 exits`.
     """
+    findings = judgement.findings
     result = plural(len(findings), "finding")
     parts = [_fill(f"{escape(label)}: {escape(counted)}: {result}", "", "  ")]
     parts += [_finding(number, finding, describe) for number, finding in enumerate(findings, 1)]
-    if too_short:
+    if judgement.too_short:
         parts.append(
             _fill(f"This was too short to judge all: count for {SHORTEST_SECONDS:.0f} s or more, better 10 s.", "", "")
         )
@@ -68,9 +66,9 @@ def render_rule(rule: Rule) -> str:
     return "\n".join(parts) + "\n"
 
 
-def findings_document(findings: Iterable[Finding], describe: Describe) -> list[dict[str, Any]]:
-    """The findings as JSON has them. Shares are parts of one CPU, `per_second` is of the vCPU where it is worst."""
-    return [
+def findings_document(judgement: Judgement, describe: Describe) -> dict[str, Any]:
+    """What JSON has of it. Shares are parts of one CPU, `per_second` is of the vCPU where it is worst."""
+    findings = [
         {
             "rule": finding.rule.name,
             "title": _plain(finding.rule.title),
@@ -85,8 +83,9 @@ def findings_document(findings: Iterable[Finding], describe: Describe) -> list[d
             "price": _plain(finding.rule.price),
             "sources": list(finding.rule.sources),
         }
-        for finding in findings
+        for finding in judgement.findings
     ]
+    return {"findings": findings, "too_short": judgement.too_short}
 
 
 def _cause_document(cause: Cause, describe: Describe) -> dict[str, Any]:
