@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ..errors import ExitStatError
@@ -9,8 +10,6 @@ from ..host.files import AbsentFileError, is_there, read_text
 from .instruction_set import Isa
 from .kernel_names import name_reasons
 from .known import find_isa
-
-_EVENT = "events/kvm/kvm_exit/format"
 
 # tracefs: /sys/kernel/tracing since Linux 4.1; before, and where only debugfs is mounted, below it.
 _TRACEFS = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
@@ -31,25 +30,20 @@ def host_isa(root: Path) -> Isa:
 
 def read_event_format(isa: Isa, root: Path) -> str:
     """The format of kvm:kvm_exit. Raises ExitStatError, which says what is missing: tracefs, KVM or rights."""
-    directories = [root / directory for directory in _TRACEFS]
-    for directory in directories:
-        try:
-            return read_text(directory / _EVENT)
-        except AbsentFileError:
-            continue
-    if any(is_there(directory / "events") for directory in directories):
+    with contextlib.suppress(AbsentFileError):
+        return read_format("kvm", "kvm_exit", root)
+    if any(is_there(root / directory / "events") for directory in _TRACEFS):
         raise ExitStatError(
             "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded", f"load it with 'modprobe {isa.module}'"
         )
     raise ExitStatError("tracefs is not mounted", "mount it with 'mount -t tracefs tracefs /sys/kernel/tracing'")
 
 
-def has_event(event: str, root: Path) -> bool:
-    """Whether KVM, which is loaded, has a tracepoint of that name."""
-    return any(is_there(root / directory / "events/kvm" / event / "format") for directory in _TRACEFS)
-
-
 def read_format(system: str, event: str, root: Path) -> str:
-    """The format of a tracepoint. Raises HostFileError."""
-    paths = [root / directory / "events" / system / event / "format" for directory in _TRACEFS]
-    return read_text(next((path for path in paths if is_there(path)), paths[0]))
+    """The format of a tracepoint. Raises HostFileError; AbsentFileError where there is no such tracepoint."""
+    for directory in _TRACEFS:
+        try:
+            return read_text(root / directory / "events" / system / event / "format")
+        except AbsentFileError as error:
+            absent = error
+    raise absent

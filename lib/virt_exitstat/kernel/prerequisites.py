@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ExitStatError
-from ..host.files import HostFileError, read_text
+from ..host.files import AbsentFileError, HostFileError, read_text
 from ..host.needs.headers import explain_headers
 from ..host.processes import effective_capabilities
-from ..isa.host import has_event
+from ..isa.host import read_format
 from ..text import escape
 
 _CAP_SYS_ADMIN = 21
@@ -53,12 +53,14 @@ def check_privileges(root: Path) -> None:
 
 def check_events(root: Path, events: Iterable[str], option: str) -> None:
     """Raise ExitStatError when this kernel lacks one of KVM's events that an option needs."""
-    missing = [event for event in events if not has_event(event, root)]
-    if missing:
-        raise ExitStatError(
-            f"this kernel has no tracepoint kvm:{missing[0]}, and {option} needs it",
-            f"leave {option} out to count only",
-        )
+    for event in events:
+        try:
+            read_format("kvm", event, root)
+        except AbsentFileError:
+            raise ExitStatError(
+                f"this kernel has no tracepoint kvm:{event}, and {option} needs it",
+                f"leave {option} out to count only",
+            ) from None
 
 
 def explain_load(said: str, root: Path) -> ExitStatError:
