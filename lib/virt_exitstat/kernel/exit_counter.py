@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -83,8 +82,8 @@ class ExitCounter:
         An exit that has not ended has its time up to now, unless its thread is gone. What it says of rows that were
         taken back is said once: the next snapshot has it no more.
         """
-        snapshot = self._program.rows.snapshot(self._program.recursion_misses(), is_gone)
-        return replace(snapshot, missed_events=self._program.missed_events())
+        program = self._program
+        return program.rows.snapshot(program.recursion_misses(), program.missed_events(), is_gone)
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
         """Give the rows of threads that are gone to new threads, when room gets scarce; their counts are kept."""

@@ -64,7 +64,7 @@ class Rows:
         """Let the mapped memory go; nothing can be read any more."""
         self._rows.release()
 
-    def snapshot(self, recursion_misses: int, is_gone: Callable[[Thread], bool]) -> CountSnapshot:
+    def snapshot(self, recursion_misses: int, missed_events: int, is_gone: Callable[[Thread], bool]) -> CountSnapshot:
         """Read all counts. May be called while attached: each counter is one word that only its thread writes.
 
         What a thread that is gone did last has no time any more. What it says of rows that were taken back is said
@@ -102,6 +102,7 @@ class Rows:
             gone,
             found.get("no_block", 0),
             found.get("no_detail", 0),
+            missed_events,
         )
 
     def free_rows(self, is_gone: Callable[[Thread], bool]) -> None:
