@@ -23,8 +23,8 @@ class Style:
     """Wishes for reports that hold in every format.
 
     `lay_out` makes aligned text of a grid (aligned.py). `describe` words details; it is None where none are wanted, and
-    `name_of` gives only their names. `repeats` says that more reports may come, `is_first` that
-    nothing stands before this one.
+    `name_of` gives only their names. `repeats` says that more reports may come, `is_first` that nothing stands before
+    this one.
     """
 
     lay_out: Callable[[Grid], str]
