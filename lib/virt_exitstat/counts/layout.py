@@ -76,6 +76,10 @@ class Structure(NamedTuple):
     fields: Mapping[str, Field]
     size: int
 
+    def place(self, number: int) -> slice:
+        """Where the one of that number lies in a map."""
+        return slice(number * self.size, (number + 1) * self.size)
+
 
 class WindowSlots(NamedTuple):
     """The lower bits of a row's `window` that are no reason's slot."""

@@ -117,7 +117,7 @@ class RowMemory:
     def clear(self, row: int) -> list[int]:
         """Make it nobody's row, with zeros; the blocks that it had, cleared as well. It must not be in use."""
         blocks = [block for _, block in self._blocks_of(self._copy(row))] if self._blocks else []
-        self._bytes[row * self._structure.size : (row + 1) * self._structure.size] = bytes(self._structure.size)
+        self._bytes[self._structure.place(row)] = bytes(self._structure.size)
         for block in blocks:
             assert self._blocks
             self._blocks.clear(block)
@@ -173,7 +173,7 @@ class RowMemory:
         return {slot: block for slot, block in self._blocks_of(after) if slot in slots}
 
     def _copy(self, row: int) -> bytes:
-        return bytes(self._bytes[row * self._structure.size : (row + 1) * self._structure.size])
+        return bytes(self._bytes[self._structure.place(row)])
 
     def _word_at(self, row: int, field: str) -> int:
         return (row * self._structure.size + self._structure.fields[field].at) // 8
@@ -202,7 +202,7 @@ class _BlockMemory:
         self._bytes.release()
 
     def copy(self, block: int) -> bytes:
-        return bytes(self._bytes[block * self._structure.size : (block + 1) * self._structure.size])
+        return bytes(self._bytes[self._structure.place(block)])
 
     def read(self, block: int, copy: bytes) -> Durations:
         """What a copy of the block says."""
@@ -215,7 +215,7 @@ class _BlockMemory:
         return Durations(total_ns=total, qemu_ns=qemu, finished_ns=total, max_ns=longest, buckets=buckets)
 
     def clear(self, block: int) -> None:
-        self._bytes[block * self._structure.size : (block + 1) * self._structure.size] = bytes(self._structure.size)
+        self._bytes[self._structure.place(block)] = bytes(self._structure.size)
         self._high = {place for place in self._high if place[0] != block}
         self._before = {place: exits for place, exits in self._before.items() if place[0] != block}
 
