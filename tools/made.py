@@ -52,7 +52,7 @@ def man_page_reasons() -> str:
         lines += [f".Ss {group.heading}", ".Bl -tag -width Ds"]
         for explanation in group.explanations:
             lines += [f".It Li {literals(explanation.names)}"]
-            lines += paragraph(" ".join(filter(None, (explanation.what, explanation.often, explanation.helps))))
+            lines += paragraph(explanation.text)
         lines += [".El"]
     return "".join(f"{line}\n" for line in lines)
 

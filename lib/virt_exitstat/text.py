@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
+#: Columns of a terminal, without the last one.
+WIDTH = 79
+
 
 def escape(text: str) -> str:
     """The text with whatever a terminal would not print as itself (control characters, bidi marks) as `\\x1b`."""
@@ -16,3 +21,8 @@ def plural(number: int, thing: str) -> str:
 def cut(text: str, most: int) -> str:
     """The text in so many letters at most; two dots stand for what is missing."""
     return text if len(text) <= most else f"{text[: most - 2]}.."
+
+
+def fill(text: str, first: str = "", further: str = "") -> str:
+    """The text in lines for a terminal, which begin with `first` and `further`. A hyphen stays in its word."""
+    return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=further, break_on_hyphens=False)

@@ -31,6 +31,11 @@ class Explanation:
         return tuple(dict.fromkeys(self.vmx + self.svm))
 
     @property
+    def text(self) -> str:
+        """All of it, as one paragraph."""
+        return " ".join(filter(None, (self.what, self.often, self.helps)))
+
+    @property
     def first_sentence(self) -> str:
         """The first sentence of `what`."""
         return sentences(self.what)[0]

@@ -12,8 +12,7 @@ from ..arguments.requests import Candidates, Complete
 from ..domains import libvirtd, threads
 from ..errors import ExitStatError, ExitStatus
 from ..isa.host import host_isa
-from ..isa.instruction_set import Isa
-from ..isa.known import ISAS
+from ..isa.known import reason_names
 from ..run.sinks import StandardOutput
 from ..world import World
 
@@ -62,10 +61,9 @@ def _from_libvirt(request: Complete, connection: Any) -> tuple[str, ...]:
 
 def _reasons(root: Path) -> tuple[str, ...]:
     try:
-        isas: tuple[Isa, ...] = (host_isa(root),)
+        return reason_names([host_isa(root)])
     except ExitStatError:
-        isas = ISAS
-    return tuple(sorted({name for isa in isas for name in isa.reasons.names.values()}))
+        return reason_names()
 
 
 def _common(numbers: Iterable[Iterable[int]]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,14 +10,11 @@ from ..advice.judge import SHORTEST_SECONDS, Finding, Judgement
 from ..advice.rule import Rule, Step
 from ..advice.seen import Cause
 from ..counts.details import Detail, Kind
-from ..text import escape, plural
+from ..text import WIDTH, escape, fill, plural
 from .columns import format_share
 
 #: Words for a detail: "out 0x3f8 serial 1, by QEMU".
 Describe = Callable[[Detail], str]
-
-# Columns of a terminal, without the last one.
-_WIDTH = 79
 
 # A finding's text stands behind its number and its label: `   change: `.
 _LABEL = 8
@@ -35,14 +31,12 @@ def render_findings(label: str, counted: str, judgement: Judgement, describe: De
     """
     findings = judgement.findings
     result = plural(len(findings), "finding")
-    parts = [_fill(f"{escape(label)}: {escape(counted)}: {result}", "", "  ")]
+    parts = [fill(f"{escape(label)}: {escape(counted)}: {result}", "", "  ")]
     parts += [_finding(number, finding, describe) for number, finding in enumerate(findings, 1)]
     if judgement.too_short:
-        parts.append(
-            _fill(f"This was too short to judge all: count for {SHORTEST_SECONDS:.0f} s or more, better 10 s.", "", "")
-        )
+        parts.append(fill(f"This was too short to judge all: count for {SHORTEST_SECONDS:.0f} s or more, better 10 s."))
     elif not findings:
-        parts.append(_fill("nothing takes 1% of a CPU by any one cause; look elsewhere", "", ""))
+        parts.append(fill("nothing takes 1% of a CPU by any one cause; look elsewhere"))
     if not findings:
         return "\n".join(parts) + "\n"
     if any(step.is_xml for finding in findings for step in finding.change):
@@ -54,7 +48,7 @@ def render_findings(label: str, counted: str, judgement: Judgement, describe: De
 def render_rule(rule: Rule) -> str:
     """All that a rule knows, for `--about`. Ends in a line's end."""
     parts = [
-        _fill(f"{rule.name}: {_plain(rule.title)}", "", "  "),
+        fill(f"{rule.name}: {_plain(rule.title)}", "", "  "),
         _field("looks at", f"{rule.looks_at} {rule.speaks_from}", indent=0),
         _field("why", rule.cause, indent=0),
         _field("change", rule.change, indent=0),
@@ -108,7 +102,7 @@ def _finding(number: int, finding: Finding, describe: Describe) -> str:
     head = f"{number}. "
     return "\n".join(
         [
-            _fill(f"{serious}{_plain(finding.rule.title)} [{finding.rule.name}]", head, " " * len(head)),
+            fill(f"{serious}{_plain(finding.rule.title)} [{finding.rule.name}]", head, " " * len(head)),
             _field("seen", _seen(finding, describe)),
             _field("why", finding.rule.cause),
             _field("change", finding.change),
@@ -148,11 +142,11 @@ def _field(label: str, text: str | Sequence[Step], indent: int = _INDENT) -> str
     first = " " * indent + f"{label and label + ':':<{width}}"
     further = " " * len(first)
     if isinstance(text, str):
-        return _fill(_plain(text), first, further)
+        return fill(_plain(text), first, further)
     lines: list[str] = []
     for step in text:
-        lines += _fill(_plain(step.say), further, further).splitlines()
-        lines += [f"{further}  {line}" for line in _pasted(step, _WIDTH - len(further) - 2)]
+        lines += fill(_plain(step.say), further, further).splitlines()
+        lines += [f"{further}  {line}" for line in _pasted(step, WIDTH - len(further) - 2)]
     return first + "\n".join(lines)[len(first) :]
 
 
@@ -169,9 +163,3 @@ def _pasted(step: Step, width: int) -> list[str]:
 def _plain(text: str) -> str:
     """Text of ours for a terminal: backticks go, or become quotes around what has a space in it."""
     return re.sub(r"`([^`]+)`", lambda found: f"'{found[1]}'" if " " in found[1] else found[1], text)
-
-
-def _fill(text: str, first: str, further: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent=first, subsequent_indent=further, break_on_hyphens=False, break_long_words=True
-    )

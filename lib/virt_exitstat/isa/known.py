@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import ExitStatError
 from .instruction_set import Isa
 from .svm import SVM
@@ -9,6 +11,11 @@ from .vmx import VMX
 
 #: A file each.
 ISAS: tuple[Isa, ...] = (VMX, SVM)
+
+
+def reason_names(isas: Iterable[Isa] = ISAS) -> tuple[str, ...]:
+    """The names of all their reasons, as reports show them."""
+    return tuple(sorted({name for isa in isas for name in isa.reasons.names.values()}))
 
 
 def find_isa(cpuinfo: str) -> Isa:
