@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from ..counts.details import Detail, Kind
 from ..reports.report import DetailRow, Report, Row, Table, TargetReport
 from .columns import columns_of
 from .format import Format, Style
@@ -13,11 +13,11 @@ from .records import iso_time, words_of
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 FORMAT_VERSION = 1
 
-#: What a reason has of its details: nothing unless they are wanted.
-_Details = Callable[[Row], "dict[str, Any]"]
-
 #: Numbers that only exits have, and stops have not.
 _OF_EXITS = ("share", "time_share", "untimed")
+
+#: What a sum of several details is, in words.
+_NO_WORDS = dict.fromkeys(words_of(Detail(Kind.NOTHING)))
 
 
 def render_json(report: Report, style: Style) -> str:
@@ -34,11 +34,7 @@ def write_document(document: dict[str, Any], *, indented: bool) -> str:
 
 def make_document(report: Report, style: Style) -> dict[str, Any]:
     """The report as values of JSON."""
-    details: _Details = (
-        (lambda row: {"details": [_detail(line, style) for line in row.details]})
-        if report.detailed
-        else (lambda _row: {})
-    )
+    of_details = style if report.detailed else None
     return {
         "format_version": FORMAT_VERSION,
         "time": iso_time(report.time),
@@ -50,21 +46,21 @@ def make_document(report: Report, style: Style) -> dict[str, Any]:
         "lost": report.lost._asdict(),
         **({"no_room_for_time": report.no_block} if report.timed else {}),
         **({"no_room_for_details": report.no_detail, "missed_events": report.missed_events} if report.detailed else {}),
-        "domains": [_target(shown, details) for shown in report.targets],
-        "all_domains": _table(report.total, details) if report.total else None,
+        "domains": [_target(shown, of_details) for shown in report.targets],
+        "all_domains": _table(report.total, of_details) if report.total else None,
     }
 
 
-def _target(shown: TargetReport, details: _Details) -> dict[str, Any]:
+def _target(shown: TargetReport, of_details: Style | None) -> dict[str, Any]:
     domain = shown.target.domain
     return {
         "name": domain.name if domain else None,
         "uuid": domain.uuid if domain else None,
         "pid": shown.target.pid,
         "ended": shown.ended,
-        **_table(shown.table, details),
+        **_table(shown.table, of_details),
         "vcpus": [
-            {"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table, details)} for vcpu in shown.per_vcpu
+            {"vcpu": vcpu.vcpu, "tid": vcpu.thread.tid, **_table(vcpu.table, of_details)} for vcpu in shown.per_vcpu
         ],
     }
 
@@ -72,26 +68,16 @@ def _target(shown: TargetReport, details: _Details) -> dict[str, Any]:
 def _detail(line: DetailRow, style: Style) -> dict[str, Any]:
     """One of a reason's details; a sum of several has a name and no kind."""
     detail, timed = line.detail, line.row.tally.time is not None
-    words: dict[str, Any] = {"kind": None, "access": None, "number": None, "size": None, "mark": None, "by": None}
-    name = line.label
-    if detail:
-        of_program = words_of(detail)
-        words.update(
-            kind=of_program["kind"],
-            access=detail.access.value or None,
-            number=int(of_program["number"]) if of_program["number"] else None,
-            size=detail.size or None,
-            mark=detail.mark.value or None,
-            by=of_program["by"],
-        )
-        name = style.name_of(detail)
+    words = words_of(detail) if detail else _NO_WORDS
+    name = style.name_of(detail) if detail else line.label
     numbers = {
         column.key: column.write_detail(line, "json") for column in columns_of("json", timed=timed) if column.of_detail
     }
     return {**words, "name": name or None, **numbers}
 
 
-def _table(table: Table, details: _Details) -> dict[str, Any]:
+def _table(table: Table, of_details: Style | None) -> dict[str, Any]:
+    """Its numbers and its reasons. `of_details` is how their details are worded, None where none are wanted."""
     timed = table.account is not None
     numbers = _numbers(table.sum, timed=timed)
     # A table's count is called its total, and its share would be 1.
@@ -107,7 +93,7 @@ def _table(table: Table, details: _Details) -> dict[str, Any]:
                 "code": row.reason,
                 **({"idle": row.is_idle} if timed else {}),
                 **_numbers(row, timed=timed),
-                **details(row),
+                **({"details": [_detail(line, of_details) for line in row.details]} if of_details else {}),
             }
             for row in table.rows
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from ..counts.details import Detail, Kind
 from ..reports.report import STOPPED, DetailRow, Report, Row
@@ -44,7 +45,7 @@ def render_wide(report: Report, style: Style) -> str:
     """The same records for the eye: aligned, with a dash where there is nothing to say."""
     rows = [[escape(field) or "-" for field in record] for record in _records(report, "wide", style)]
     numbers = [column.align for column in columns_of("wide", timed=report.timed)]
-    alignment = (*_OF_WHAT.values(), *numbers, *(_OF_DETAIL.values() if report.detailed else ()))
+    alignment = (*_OF_WHAT.values(), *numbers, *(["left"] * len(_OF_DETAIL) if report.detailed else ()))
     return set_apart(style.lay_out(Grid(_headings("wide", report) if style.header else (), alignment, rows)), style)
 
 
@@ -54,7 +55,7 @@ def iso_time(time: datetime) -> str:
 
 
 #: Of a detail, behind the numbers, where details are wanted.
-_OF_DETAIL = {"kind": "left", "access": "left", "number": "left", "by": "left", "detail": "left"}
+_OF_DETAIL = ("kind", "access", "number", "by", "detail")
 
 
 def _headings(how: str, report: Report) -> tuple[str, ...]:
@@ -62,12 +63,14 @@ def _headings(how: str, report: Report) -> tuple[str, ...]:
     return (*_OF_WHAT, *numbers, *(_OF_DETAIL if report.detailed else ()))
 
 
-def words_of(detail: Detail) -> dict[str, str]:
-    """What a detail is, in words of programs: {kind, access, number, by}."""
+def words_of(detail: Detail) -> dict[str, Any]:
+    """What a detail is, in words of programs. None: it has no such thing."""
     return {
         "kind": detail.kind.name.lower(),
-        "access": detail.access.value,
-        "number": "" if detail.kind in (Kind.NOTHING, Kind.PAGE_FAULT) else str(detail.number),
+        "access": detail.access.value or None,
+        "number": None if detail.kind in (Kind.NOTHING, Kind.PAGE_FAULT) else detail.number,
+        "size": detail.size or None,
+        "mark": detail.mark.value or None,
         "by": "qemu" if detail.by_qemu else "kvm",
     }
 
@@ -79,16 +82,13 @@ def _records(report: Report, how: str, style: Style) -> Iterator[tuple[str, ...]
     def of_rows(rows: Iterable[Row], *whose: str) -> Iterator[tuple[str, ...]]:
         # The lines of a reason's details stand for it: a column of exits adds up to all.
         for row in rows:
-            if row.details:
-                yield from (of_detail(detail, *whose) for detail in row.details)
-            else:
-                yield of_row(row, *whose)
+            yield from [of_detail(line, *whose) for line in row.details] or [of_row(row, *whose)]
 
     def of_detail(line: DetailRow, *whose: str) -> tuple[str, ...]:
         numbers = (column.write_detail(line, how) for column in columns)
         words = words_of(line.detail) if line.detail else {}
-        name = style.describe(line.detail) if style.describe and line.detail else line.label
-        about = (*(words.get(word, "") for word in list(_OF_DETAIL)[:-1]), name)
+        words["detail"] = style.describe(line.detail) if style.describe and line.detail else line.label
+        about = ("" if words.get(word) is None else str(words[word]) for word in _OF_DETAIL)
         return (*run, *whose, line.row.reason_name, str(line.row.reason), *numbers, *about)
 
     def of_row(row: Row, *whose: str) -> tuple[str, ...]:
