@@ -12,6 +12,7 @@ from ..advice.seen import Cause
 from ..counts.details import Detail, Kind
 from ..text import WIDTH, escape, fill, plural
 from .columns import format_share
+from .records import words_of
 
 #: Words for a detail: "out 0x3f8 serial 1, by QEMU".
 Describe = Callable[[Detail], str]
@@ -83,14 +84,9 @@ def findings_document(judgement: Judgement, describe: Describe) -> dict[str, Any
 
 
 def _cause_document(cause: Cause, describe: Describe) -> dict[str, Any]:
-    detail = cause.detail
     return {
         "reason": cause.reason_name,
-        "kind": detail.kind.name.lower(),
-        "number": detail.number,
-        "access": detail.access.value,
-        "mark": detail.mark.value,
-        "by_qemu": detail.by_qemu,
+        **words_of(cause.detail),
         "what": _name(cause, describe),
         "per_second": round(cause.per_second, 3),
         "share": round(cause.share, 6),
