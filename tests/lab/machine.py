@@ -60,11 +60,17 @@ class Machine:
     has_monitor: bool
 
 
-def svm_machine(qemu: Emulator, *, icount: bool = False) -> Machine:
+# The host's first program is systemd then (host-init looks for the unit). Without an id of the machine, systemd would
+# take the boot for its very first, and enable services by its presets.
+_UNDER_SYSTEMD = "systemd.unit=lab.target systemd.machine_id=00000000000000000000000000000001"
+
+
+def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False) -> Machine:
     """An AMD host, by QEMU's TCG: two CPUs, or with `icount` one whose time stamp counter counts instructions.
 
-    The latter is slow, and the same in each run.
+    The latter is slow, and the same in each run. With `systemd` that is the host's first program.
     """
+    more_arguments = f"sysrq_always_enabled {_UNDER_SYSTEMD if systemd else ''}".rstrip()
 
     def start(image: Image, scratch: Scratch) -> subprocess.Popen:
         command = [
@@ -82,7 +88,7 @@ def svm_machine(qemu: Emulator, *, icount: bool = False) -> Machine:
             "-m", "3G",
             "-kernel", str(image.kernel),
             "-initrd", str(image.initrd),
-            "-append", f"{image.kernel_arguments} sysrq_always_enabled",
+            "-append", f"{image.kernel_arguments} {more_arguments}",
             "-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on",
             "-drive", f"file={scratch.job},format=raw,if=virtio,readonly=on",
             "-chardev", f"socket,id=console,path={scratch.keys},server=on,wait=off,logfile={scratch.console}",
