@@ -5,13 +5,12 @@ import re
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+
+from prometheus_api import Prometheus
 
 HERE = Path(__file__).parent
 RULES = HERE.parents[1] / "monitoring/virt-exitstat.rules.yml"
@@ -53,29 +52,12 @@ def openmetrics(end_s):
     return "\n".join([*lines, "# EOF", ""])
 
 
-class Prometheus:
-    """A server that runs: what it is asked and what it answers."""
+class WorldPrometheus(Prometheus):
+    """A server that runs, with the time of its data's last sample."""
 
     def __init__(self, url, end_s):
-        self.url, self.end_s = url, end_s
-
-    def ask(self, what, **query):
-        """The `data` of an answer of its API; a query that it refuses is a ValueError with its words."""
-        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(query, doseq=True)}"
-        try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as refused:
-            raise ValueError(json.load(refused)["error"]) from None
-
-    def query(self, expr, at_s=None):
-        """The samples that an instant query finds: [(labels, value)]."""
-        found = self.ask("query", query=expr, **({} if at_s is None else {"time": at_s}))["result"]
-        return [(one["metric"], float(one["value"][1])) for one in found]
-
-    def rules(self):
-        """Each rule as it was last evaluated."""
-        return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+        super().__init__(url)
+        self.end_s = end_s
 
 
 @contextmanager
@@ -105,7 +87,7 @@ def running(promtool, prometheus, directory):
             stderr=log,
         )
         try:
-            one = Prometheus(f"http://{address}", end_s)
+            one = WorldPrometheus(f"http://{address}", end_s)
             deadline = time.monotonic() + 30
             while not _has_evaluated(one):
                 assert server.poll() is None and time.monotonic() < deadline, (directory / "log").read_text()
