@@ -90,7 +90,10 @@ install-exporter:   ## (root) install the service for Prometheus, its user's des
 	rm -rf $(SHARE)/virt-exitstat-exporter
 	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter monitoring/*.yml
 	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter/dashboards monitoring/dashboards/*
-	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter/examples systemd/examples/*
+	install -d $(SHARE)/virt-exitstat-exporter/examples
+	for file in systemd/examples/*; do \
+	    sed 's|=/usr/bin/|=$(PREFIX)/bin/|' $$file >$(SHARE)/virt-exitstat-exporter/examples/$${file##*/} && \
+	    chmod 644 $(SHARE)/virt-exitstat-exporter/examples/$${file##*/} || exit; done
 
 uninstall:          ## (root) remove what install and install-exporter put there
 	rm -rf $(SHARE)/virt-exitstat-exporter
