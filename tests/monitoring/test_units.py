@@ -20,6 +20,8 @@ UNITS = TREE / "systemd"
 SERVICE = UNITS / "virt-exitstat.service"
 SOCKET = UNITS / "virt-exitstat.socket"
 EXAMPLES = UNITS / "examples"
+EXAMPLE_SERVICES = sorted(EXAMPLES.glob("*.service"))
+TEXTFILE = EXAMPLES / "virt-exitstat-textfile.service"
 
 
 def settings(unit):
@@ -69,10 +71,14 @@ def test_systemd_tells_a_fault_of_a_unit(systemd_analyze, root):
     assert "not executable" in verify(systemd_analyze, root, "virt-exitstat.service")
 
 
-def test_systemd_has_nothing_to_say_against_the_example_of_a_log(systemd_analyze, root):
-    unit = root / "usr/lib/systemd/system/virt-exitstat-log.service"
-    unit.write_bytes((EXAMPLES / unit.name).read_bytes())
-    assert verify(systemd_analyze, root, unit.name) == ""
+@pytest.mark.parametrize("example", EXAMPLE_SERVICES, ids=lambda unit: unit.name)
+def test_systemd_has_nothing_to_say_against_an_example(systemd_analyze, root, example):
+    (root / "usr/lib/systemd/system" / example.name).write_bytes(example.read_bytes())
+    # What a service starts beside the program is the host's.
+    (root / "bin").mkdir()
+    (root / "bin/sh").write_bytes(Path("/bin/sh").read_bytes())
+    (root / "bin/sh").chmod(0o755)
+    assert verify(systemd_analyze, root, example.name) == ""
 
 
 def exposure(systemd_analyze, unit):
@@ -95,7 +101,7 @@ def test_the_service_may_do_little(systemd_analyze, tmp_path):
     assert exposure(systemd_analyze, open_unit) > 3
 
 
-@pytest.mark.parametrize("unit", [SERVICE, EXAMPLES / "virt-exitstat-log.service"], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [SERVICE, *EXAMPLE_SERVICES], ids=lambda unit: unit.name)
 def test_a_service_has_three_capabilities_and_its_user(unit):
     found = settings(unit)
     three = ["CAP_BPF CAP_PERFMON CAP_DAC_READ_SEARCH"]
@@ -128,7 +134,10 @@ def test_make_puts_another_prefix_into_the_units(tmp_path):
         capture_output=True,
     )
     unit = tmp_path / "opt/exits/lib/systemd/system/virt-exitstat.service"
-    assert settings(unit)["ExecStart"][0].startswith("/opt/exits/bin/virt-exitstat ")
+    examples = tmp_path / "opt/exits/share/virt-exitstat-exporter/examples"
+    assert {path.name for path in examples.iterdir()} == {path.name for path in EXAMPLES.iterdir()}
+    for one in (unit, *examples.glob("*.service")):
+        assert settings(one)["ExecStart"][0].startswith("/opt/exits/bin/virt-exitstat ")
 
 
 def test_uninstall_removes_all_of_it(root):
@@ -204,3 +213,23 @@ def test_the_example_of_rotation_names_the_log_and_the_unit_of_the_example_besid
     assert " virt-exitstat-log.service\n" in rotation
     (user,) = settings(EXAMPLES / "virt-exitstat-log.service")["User"]
     assert f"su {user} {user}\n" in rotation
+
+
+def test_the_example_of_a_textfile_writes_where_it_may_and_under_the_name_that_an_alert_looks_for():
+    found = settings(TEXTFILE)
+    file = Path(shlex.split(found["ExecStart"][0])[-1])
+    assert found["ReadWritePaths"] == [str(file.parent)]
+    (pattern,) = re.findall(r'node_textfile_mtime_seconds\{file=~"(.*)"\}', RULES.read_text())
+    assert re.fullmatch(pattern.replace("\\\\", "\\"), str(file))
+
+
+def test_behind_a_killed_writer_of_a_textfile_only_its_own_files_are_removed(tmp_path):
+    """The command is the example's; the directory is another."""
+    found = settings(TEXTFILE)
+    file = Path(shlex.split(found["ExecStart"][0])[-1])
+    for name in (file.name, f".{file.name}.k2_x8q.new", "apt.prom", ".apt.prom.k2_x8q.new"):
+        (tmp_path / name).touch()
+    (command,) = found["ExecStopPost"]
+    assert str(file.parent) in command
+    subprocess.run(shlex.split(command.replace(str(file.parent), str(tmp_path))), check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".apt.prom.k2_x8q.new", "apt.prom"]
