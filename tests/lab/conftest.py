@@ -11,6 +11,9 @@ from virt_exitstat.isa.svm import SVM
 from virt_exitstat.kernel.attach_plan import AttachPlans
 from virt_exitstat.kernel.exit_counter import ExitCounter
 
+# Its tests are for `tests/lab/lab run --systemd`.
+collect_ignore = [] if Path("/run/systemd/system").is_dir() else ["under_systemd"]
+
 
 def pytest_collection_modifyitems(items):
     """These tests move files of the system away and stop its services: never on a machine that is not the lab."""
