@@ -19,9 +19,11 @@ pytestmark = pytest.mark.usefixtures("service")
 _THREE_CAPABILITIES = f"{1 << 2 | 1 << 38 | 1 << 39:016x}"
 
 
-def test_when_systemd_takes_it_for_started_it_counts(measured):
+def test_when_systemd_takes_it_for_started_it_counts(service, measured):
     assert setting(SERVICE, "ActiveState") == "active"
     assert programs_loaded()
+    loaded = bpf_loaded()
+    assert all(loaded[kind] > service.loaded_before[kind] for kind in ("prog", "map", "link"))
     measured("systemd", systemctl("--version").split()[1])
     measured("seconds to READY", f"{seconds_to_ready(SERVICE):.1f}")
 
