@@ -62,6 +62,10 @@ bench:              ## (root) what counting costs on AMD and Intel, beside its p
 	-@PYTHONPATH=lib $(PYTHON) tests/bench/details.py
 	-@$(PYTHON) tests/bench/scrape.py
 
+soak:               ## (root) the exporter for half an hour in the lab: is it exact to the end, and no larger? (40 min)
+	@tests/setup demo
+	@$(LAB) run --timeout 3600 tests/lab/exporter_soak
+
 test-install:       ## (root) make install, the wheel, and the package in clean Debian 12 and 13 (1 min)
 	@tests/setup test
 	@$(PYTEST) -rs tests/install
@@ -119,5 +123,5 @@ wheel:              ## build the wheel into dist/; needs no network
 	rm -rf build/lib
 	$(PYTHON) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(DIST) .
 
-.PHONY: help demo test test-matrix test-install quick bench golden docs install install-exporter \
+.PHONY: help demo test test-matrix soak test-install quick bench golden docs install install-exporter \
     uninstall deb wheel

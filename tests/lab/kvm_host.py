@@ -1,5 +1,6 @@
 """Run the tool in the lab beside its second witnesses: KVM's own counters, by debugfs and by libvirt."""
 
+import json
 import os
 import re
 import signal
@@ -34,6 +35,15 @@ def programs_loaded():
     """The kernel's list of loaded BPF programs that are ours."""
     listed = subprocess.run(["bpftool", "prog"], capture_output=True, text=True).stdout
     return re.findall(r"name (?:count_exit|enter_guest|leave_kernel)", listed)
+
+
+def bpf_objects():
+    """The kernel's programs, maps and what links programs to events, by id."""
+    found = set()
+    for kind in ("prog", "map", "link"):
+        listed = subprocess.run(["bpftool", "-j", kind], capture_output=True, text=True, check=True).stdout
+        found |= {(kind, entry["id"]) for entry in json.loads(listed)}
+    return found
 
 
 def refusal(*arguments, **options):
