@@ -376,10 +376,19 @@ def test_a_missing_library_is_told_with_what_to_install(world, port, monkeypatch
 # -- as a process --
 
 
-def start(tmp_path, *words, **environment):
+def start(tmp_path, *words, before=(), **environment):
     (tmp_path / "root").mkdir()
     variables = {**os.environ, "WORLD": str(tmp_path / "root"), **environment}
-    return subprocess.Popen([*DRIVER, *words], stderr=subprocess.PIPE, text=True, env=variables)
+    return subprocess.Popen([*before, *DRIVER, *words], stderr=subprocess.PIPE, text=True, env=variables)
+
+
+def read_url(process):
+    """The first that it says it serves."""
+    return re.search(r"http://\S+/metrics", process.stderr.readline()).group()
+
+
+def connect_to(url):
+    return socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0])))
 
 
 def test_systemds_socket_is_taken_first_and_it_is_told(tmp_path):
@@ -419,10 +428,10 @@ def fetch(url):
 
 def test_sixty_scrapes_by_two_at_a_time_leave_memory_and_descriptors_as_they_were(tmp_path):
     process = start(tmp_path, "--listen", "0", "-a", GROWS="1")
-    url = re.search(r"http://\S+/metrics", process.stderr.readline()).group()
+    url = read_url(process)
 
     def scrape():
-        both = [socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0]))) for _ in range(2)]
+        both = [connect_to(url) for _ in range(2)]
         for one in both:
             one.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         for one in both:
@@ -447,3 +456,20 @@ def test_sixty_scrapes_by_two_at_a_time_leave_memory_and_descriptors_as_they_wer
     process.stderr.close()
     assert later_fds == fds
     assert later_memory < memory + 4e6
+
+
+def test_idle_connections_leave_descriptors_to_those_who_count(tmp_path):
+    """Reading the counts opens files: without descriptors the run would end, and all counters with it."""
+    limited = ["bash", "-c", 'ulimit -n 64; exec "$@"', "bash"]
+    process = start(tmp_path, "--listen", "0", before=limited, GROWS="1")
+    url = read_url(process)
+    idle = [connect_to(url) for _ in range(120)]
+    found = [samples(fetch(url)) for _ in range(3)]
+    process.terminate()
+    assert (process.wait(20), process.stderr.read()) == (0, "")
+    process.stderr.close()
+    for one in idle:
+        one.close()
+    assert all(("kvm_exits_total", "db01", "IO_INSTRUCTION") in one for one in found)
+    assert found[0]["process_max_fds",] == 64
+    assert max(one["process_open_fds",] for one in found) <= 64 - 30

@@ -1,4 +1,4 @@
-"""This process's limits, raised as far as the system allows."""
+"""This process's limits, told, and raised as far as the system allows."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def raise_descriptor_limit() -> None:
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+
+
+def descriptor_limit() -> int:
+    """Every descriptor that this process may have is below it."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

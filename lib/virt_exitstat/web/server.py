@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from ..clock import Clock
+from ..host.limits import descriptor_limit
 from .connection import Connection
 from .message import Page, Request
 
@@ -23,6 +24,9 @@ _MOST_BYTES = 64 << 20
 
 #: Bytes that the kernel may keep of what a client has not taken yet.
 _SEND_BUFFER = 1 << 18
+
+#: Descriptors that connections leave free: to read the counts takes some, and each domain that starts takes one.
+_SPARE_DESCRIPTORS = 32
 
 #: Without descriptors no connection can be accepted: try again after so many seconds.
 _PAUSE_S = 1.0
@@ -112,12 +116,20 @@ class Server:
             self._listen(0)
             self._paused_until_s = now_s + _PAUSE_S
             return False
-        connection = Connection(accepted, self._page, now_s)
+        connection = Connection(self._spare_descriptors(accepted), self._page, now_s)
         self._connections[connection.fileno()] = connection
         self._epoll.register(connection, connection.wants)
         if len(self._connections) > _MOST_CONNECTIONS:
             self._drop_oldest()
         return True
+
+    def _spare_descriptors(self, accepted: socket.socket) -> socket.socket:
+        # The system gives the lowest number that is free, so a high one says that few are left.
+        if accepted.fileno() < descriptor_limit() - _SPARE_DESCRIPTORS or not self._connections:
+            return accepted
+        self._drop_oldest()
+        with accepted:
+            return accepted.dup()  # which takes the number that has just become free
 
     def _go_on(self, connection: Connection, now_s: float) -> None:
         wanted = connection.wants
