@@ -8,6 +8,7 @@ import signal
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 
 import libvirt
 
@@ -270,11 +271,12 @@ class World:
             f"<domain type='test'><name>{SHUT_OFF}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
         )
 
-    def run_newer_kernel(self):
-        """An Intel host whose kernel has a name for a reason, 71, that this program has none for."""
+    def run_newer_kernel(self, names=MappingProxyType({71: "of a newer-kernel"})):
+        """An Intel host whose kernel has names for reasons that this program has none for."""
         text = (Path(__file__).parents[1] / "unit/data/kvm_exit.format.trixie").read_text()
         self.host.add_file("proc/cpuinfo", "flags\t\t: fpu vmx\n")
-        self.host.add_file(KVM_EXIT, text.replace('"CPUID" }', '"CPUID" }, { 71, "of a newer-kernel" }'))
+        newer = "".join(f', {{ {reason}, "{name}" }}' for reason, name in names.items())
+        self.host.add_file(KVM_EXIT, text.replace('"CPUID" }', f'"CPUID" }}{newer}'))
 
     def script(self, *steps):
         """Give the run a clock of its own; (seconds, function, arguments ..) happen when it shows that time."""

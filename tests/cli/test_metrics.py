@@ -84,6 +84,14 @@ def test_novas_names_are_told_where_they_are_wanted(world):
     assert 'kvm_domain_info{domain="db01",flavor_name="m1.small",' in text
 
 
+def test_two_reasons_that_the_kernel_names_alike_are_one_series(world):
+    """Of two series with the same labels Prometheus keeps one, and tells nobody."""
+    world.run_newer_kernel({71: "of a newer-kernel", 83: "Of a newer kernel"})
+    world.counts = {Thread(1200, 1201): {71: 5, 83: 2}}
+    world.script()
+    assert exits(stdout(run(world, "db01 -o prometheus 10"))) == {("db01", "OF_A_NEWER_KERNEL"): 70}
+
+
 def test_lost_exits_are_told_by_cause(world):
     world.script((2, setattr, world, "lost", Lost(no_row=300, recursion=1)))
     found = samples(stdout(run(world, "db01 -o prometheus 10")))

@@ -35,7 +35,7 @@ def add_up(*readings, **wanted):
 
 def exits(totals):
     return {
-        process: {reason: one.exits for reason, one in of.reasons.items()} for process, of in totals.domains.items()
+        process: {int(name): one.exits for name, one in of.reasons.items()} for process, of in totals.domains.items()
     }
 
 
@@ -48,7 +48,6 @@ def test_exits_of_all_vcpus_and_readings_add_up():
         reading([WEB, DB], {101: {12: 100}}),
     )
     assert exits(totals) == {(100, 0): {12: 106, 30: 2}, (200, 0): {10: 9}}
-    assert totals.names == {12: "12", 30: "30", 10: "10"}
     assert [of.threads for of in totals.domains.values()] == [2, 1]
 
 
@@ -89,8 +88,8 @@ def test_vcpus_stand_apart_where_they_are_wanted():
         reading([WEB], {101: {12: 5}, 102: {12: 1}}), reading([again], {109: {12: 10}, 150: {30: 4}}), per_vcpu=True
     )
     (web,) = totals.domains.values()
-    assert web.per_vcpu == {0: {12: Sum(5)}, 1: {12: Sum(11)}, None: {30: Sum(4)}}
-    assert web.reasons == {12: Sum(16), 30: Sum(4)}
+    assert web.per_vcpu == {0: {"12": Sum(5)}, 1: {"12": Sum(11)}, None: {"30": Sum(4)}}
+    assert web.reasons == {"12": Sum(16), "30": Sum(4)}
     assert web.threads == 3
     assert add_up(reading([WEB], {101: {12: 5}})).domains[100, 0].per_vcpu == {}
 
@@ -98,6 +97,15 @@ def test_vcpus_stand_apart_where_they_are_wanted():
 def test_single_threads_are_the_ones_that_are_counted():
     some = Target(100, WEB.vcpus, tids=frozenset((102,)))
     assert add_up(reading([some], {102: {12: 1}})).domains[100, 0].threads == 1
+
+
+def test_raw_reasons_of_one_name_are_added_up_under_it():
+    totals = Totals()
+    for one in (reading([WEB], {101: {71: 5, 72: 2}}), reading([WEB], {101: {72: 10}, 102: {71: 1, 12: 3}})):
+        totals = add_reading(totals, one, lambda reason: "HLT" if reason == 12 else "NEWER", per_vcpu=True)
+    (web,) = totals.domains.values()
+    assert web.reasons == {"NEWER": Sum(18), "HLT": Sum(3)}
+    assert web.per_vcpu == {0: {"NEWER": Sum(17)}, 1: {"NEWER": Sum(1), "HLT": Sum(3)}}
 
 
 def test_lost_exits_add_up():
@@ -110,20 +118,20 @@ def timed(length_ns, number, **more):
 
 def test_times_add_up_and_what_a_thread_does_outside_of_exits_is_none():
     one = reading([WEB], {101: {12: timed(2000, 3), State.GUEST: Tally(0, lasted(10**9, 1))}, 102: {12: timed(500, 1)}})
-    assert add_up(one, one).domains[100, 0].reasons == {12: Sum(8, 13_000, 13_000)}
+    assert add_up(one, one).domains[100, 0].reasons == {"12": Sum(8, 13_000, 13_000)}
 
 
 def test_the_time_of_an_exit_in_flight_never_makes_a_counter_fall():
     grown, less = Tally(1, lasted(0, 0, in_flight_ns=500)), Tally(0, lasted(0, 0, in_flight_ns=-1))
     assert add_up(reading([WEB], {101: {12: grown}}), reading([WEB], {101: {12: less}})).domains[100, 0].reasons[
-        12
+        "12"
     ] == Sum(1, 500)
 
 
 def test_the_histogram_is_kept_only_where_it_is_wanted():
     one = reading([WEB], {101: {12: timed(2000, 3)}, 102: {12: timed(500, 1)}})
-    assert add_up(one).domains[100, 0].reasons[12].buckets == {}
-    kept = add_up(one, one, histogram=True).domains[100, 0].reasons[12]
+    assert add_up(one).domains[100, 0].reasons["12"].buckets == {}
+    kept = add_up(one, one, histogram=True).domains[100, 0].reasons["12"]
     assert kept.buckets == {bucket_of(2000): 6, bucket_of(500): 2}
 
 

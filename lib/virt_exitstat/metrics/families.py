@@ -45,7 +45,8 @@ def name_domains(
 ) -> tuple[NamedDomain, ...]:
     """The domains by name; with `ended`, also those that have ended. `identities` has each process of the totals.
 
-    Two of the same name and UUID, which libvirt has not, are told apart: Prometheus would refuse all that is exposed.
+    Two of the same name and UUID, which libvirt has not, are told apart: of two series with the same labels Prometheus
+    keeps one, and says nothing.
     """
     found = []
     for process, domain in totals.domains.items():
@@ -72,10 +73,6 @@ class Collected:
     wanted: Wanted = Wanted()
     libvirt_up: bool | None = None
     seconds: float = 0.0
-
-    def reasons(self) -> list[tuple[int, str]]:
-        """(raw reason, name) of all reasons, by name."""
-        return sorted(self.totals.names.items(), key=lambda item: item[1])
 
 
 def readable(text: str) -> str:
@@ -114,15 +111,14 @@ def _by_reason(value: Callable[[Sum], float]) -> Callable[[Collected], Iterator[
     """A sample of each domain, vCPU where that is wanted, and reason."""
 
     def samples(collected: Collected) -> Iterator[Sample]:
-        names = collected.reasons()
         for who, reasons in _sums(collected, per_vcpu=collected.wanted.per_vcpu):
-            yield from (((*who, name), value(reasons[key])) for key, name in names if key in reasons)
+            yield from (((*who, name), value(reasons[name])) for name in sorted(reasons))
 
     return samples
 
 
-def _sums(collected: Collected, *, per_vcpu: bool) -> Iterator[tuple[tuple[str, ...], Mapping[int, Sum]]]:
-    """(labels, {raw reason: sum}) of each domain, or of each of its vCPUs: those without a number last."""
+def _sums(collected: Collected, *, per_vcpu: bool) -> Iterator[tuple[tuple[str, ...], Mapping[str, Sum]]]:
+    """(labels, {reason's name: sum}) of each domain, or of each of its vCPUs: those without a number last."""
     for domain in collected.domains:
         if not per_vcpu:
             yield domain.who, domain.totals.reasons
@@ -133,9 +129,7 @@ def _sums(collected: Collected, *, per_vcpu: bool) -> Iterator[tuple[tuple[str, 
 
 def _distributions(collected: Collected) -> Iterator[Sample]:
     for who, reasons in _sums(collected, per_vcpu=False):
-        yield from (
-            ((*who, name), distribution_of(reasons[key])) for key, name in collected.reasons() if key in reasons
-        )
+        yield from (((*who, name), distribution_of(reasons[name])) for name in sorted(reasons))
 
 
 def _threads(collected: Collected) -> Iterator[Sample]:

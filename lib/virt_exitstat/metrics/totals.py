@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
@@ -32,8 +33,8 @@ class Sum(NamedTuple):
     buckets: Mapping[int, int] = {}
 
 
-#: {raw reason: sum}.
-_Reasons = Mapping[int, Sum]
+#: {name of a reason: sum}. By the name, for a kernel may have one for several raw reasons: they are one series.
+_Reasons = Mapping[str, Sum]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class DomainTotals:
 
 @dataclass(frozen=True)
 class Totals:
-    """All that was counted since the start, by process (Target.process). `names` are those of its reasons.
+    """All that was counted since the start, by process (Target.process).
 
     A domain that ends leaves; one that starts again is another process and begins at 0, which rate() takes for a reset.
     `provenance` is None before the first reading.
@@ -60,7 +61,6 @@ class Totals:
 
     domains: Mapping[tuple[int, int], DomainTotals] = field(default_factory=dict)
     lost: Lost = Lost()  # noqa: RUF009  (a NamedTuple is as immutable as a number)
-    names: Mapping[int, str] = field(default_factory=dict)
     provenance: Provenance | None = None
 
 
@@ -73,6 +73,7 @@ def add_reading(
     histogram: bool = False,
 ) -> Totals:
     """The totals with one more reading. Domains that ended before it are gone, those that ended in it are there."""
+    name_of = functools.lru_cache(maxsize=None)(reason_name)
     # By (pid, when it started), or (pid, None) while it runs.
     counted: dict[tuple[int, int | None], dict[int, _Tallies]] = {}
     for thread, tallies in reading.delta.counts.items():
@@ -86,14 +87,12 @@ def add_reading(
         domains[target.process] = DomainTotals(
             target,
             _number_of_threads(target, threads),
-            _add(before.reasons, threads.values(), histogram=histogram),
-            _add_by_vcpu(before.per_vcpu, target, threads) if per_vcpu else {},
+            _add(before.reasons, threads.values(), name_of, histogram=histogram),
+            _add_by_vcpu(before.per_vcpu, target, threads, name_of) if per_vcpu else {},
             has_ended,
         )
     lost = Lost(*map(sum, zip(totals.lost, reading.delta.lost)))
-    seen = {reason for domain in domains.values() for reason in domain.reasons}
-    names = {reason: totals.names.get(reason) or reason_name(reason) for reason in seen}
-    return Totals(domains, lost, names, reading.provenance)
+    return Totals(domains, lost, reading.provenance)
 
 
 def _number_of_threads(target: Target, threads: Mapping[int, _Tallies]) -> int:
@@ -103,31 +102,37 @@ def _number_of_threads(target: Target, threads: Mapping[int, _Tallies]) -> int:
 
 
 def _add_by_vcpu(
-    before: Mapping[_VCpuNumber, _Reasons], target: Target, threads: Mapping[int, _Tallies]
+    before: Mapping[_VCpuNumber, _Reasons],
+    target: Target,
+    threads: Mapping[int, _Tallies],
+    name_of: Callable[[int], str],
 ) -> Mapping[_VCpuNumber, _Reasons]:
     number_of = {vcpu.tid: vcpu.number for vcpu in target.vcpus}
     found = dict(before)
     for tid, tallies in threads.items():
         number = number_of.get(tid)
-        found[number] = _add(found.get(number, {}), [tallies], histogram=False)
+        found[number] = _add(found.get(number, {}), [tallies], name_of, histogram=False)
     return found
 
 
-def _add(reasons: _Reasons, of_threads: Iterable[_Tallies], *, histogram: bool) -> _Reasons:
-    # Tallies can be added by themselves; at thousands of vCPUs each scrape would wait for what nobody asked for.
+def _add(
+    reasons: _Reasons, of_threads: Iterable[_Tallies], name_of: Callable[[int], str], *, histogram: bool
+) -> _Reasons:
+    # Tally.__add__ would add details and histograms that nobody asked for: with thousands of vCPUs, a wait.
     found = dict(reasons)
     for tallies in of_threads:
         for reason, tally in tallies.items():
             if reason < 0:
                 continue  # a State is no exit
-            before, time = found.get(reason, _NOTHING), tally.time
+            name, time = name_of(reason), tally.time
+            before = found.get(name, _NOTHING)
             if time is None:
-                found[reason] = Sum(before.exits + tally.exits)
+                found[name] = Sum(before.exits + tally.exits)
                 continue
             buckets = _add_buckets(before.buckets, time.buckets) if histogram else before.buckets
             # The time of an exit in flight is told once more when it ends, as a nanosecond less perhaps.
             total_ns, finished_ns = max(time.total_ns, 0), max(time.finished_ns, 0)
-            found[reason] = Sum(
+            found[name] = Sum(
                 before.exits + tally.exits, before.total_ns + total_ns, before.finished_ns + finished_ns, buckets
             )
     return found
