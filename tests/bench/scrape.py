@@ -51,7 +51,14 @@ def scrape(targets, totals, before, after, wanted, *, timed):
     marks = [time.process_time()]
     reading = Reading(targets, after.since(before), frozenset(), **WHEN_AND_WHERE)
     marks.append(time.process_time())
-    totals = add_reading(totals, reading, VMX.reasons.name_of, per_vcpu=wanted.per_vcpu, histogram=wanted.histogram)
+    totals = add_reading(
+        totals,
+        reading,
+        VMX.reasons.name_of,
+        lambda _thread: False,
+        per_vcpu=wanted.per_vcpu,
+        histogram=wanted.histogram,
+    )
     marks.append(time.process_time())
     identities = {target.process: Identity(target.label, target.domain.uuid) for target in targets.targets}
     text = expose(make_families(Collected(totals, name_domains(totals, identities), timed, wanted)))

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -19,6 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from test_intervals import Flaky
 from virt_exitstat import __version__
 from virt_exitstat.counts.snapshot import Lost, Thread
+from virt_exitstat.targets.target import Domain
+
+FIRECRACKER = Domain("fc01", "55555555-5555-4555-8555-555555555555", 5)
 
 DRIVER = [sys.executable, str(Path(__file__).with_name("run_driver.py"))]
 
@@ -329,6 +333,15 @@ def test_without_libvirt_processes_have_qemus_own_names(world, scraper, port):
     assert set(exits(text)) >= {("db01", "IO_INSTRUCTION"), ("web01", "HLT")}
     assert f'uuid="{WEB01.uuid}"' in text
     assert ("virt_exitstat_libvirt_up",) not in samples(text)
+
+
+def test_a_vcpu_that_is_idle_between_two_scrapes_is_still_one(world, scraper, port):
+    """Of a program that names its threads in its own way, so that only exits tell which of them are vCPUs."""
+    world.host.add_process(1500, {1501: "fc_vcpu 0", 1502: "fc_vcpu 1"}, comm="firecracker", domain=FIRECRACKER)
+    world.counts = {Thread(1500, 1501): {12: 100}, Thread(1500, 1502): {12: 0.2}}
+    ended = (20.5, shutil.rmtree, world.host.proc / "1500/task/1502")
+    texts, _ = serve(world, scraper, port, ended, scrapes=(10, 10.2, 10.4, 20, 30), line="--pid all")
+    assert [samples(text)["kvm_domain_vcpus", FIRECRACKER.name] for text in texts] == [2, 2, 2, 2, 1]
 
 
 def test_counts_are_read_each_minute_though_nobody_asks(world, scraper, port, monkeypatch):

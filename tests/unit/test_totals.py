@@ -11,7 +11,7 @@ from virt_exitstat.counts.tally import Tally
 from virt_exitstat.metrics.buckets import BOUNDS_NS, distribution_of
 from virt_exitstat.metrics.totals import Sum, Totals, add_reading
 from virt_exitstat.reports.reading import Reading
-from virt_exitstat.targets.target import Target, Targets
+from virt_exitstat.targets.target import Target, Targets, VCpu
 
 
 def reading(targets, exits, *, ended=(), lost=()):
@@ -26,11 +26,16 @@ def reading(targets, exits, *, ended=(), lost=()):
     return Reading(Targets(tuple(targets)), delta, frozenset(ended), **WHEN_AND_WHERE)
 
 
-def add_up(*readings, **wanted):
-    totals = Totals()
+def add_up(*readings, to=None, name_of=str, gone=(), **wanted):
+    """`gone` are the tids of threads that have ended."""
+    totals = to or Totals()
     for one in readings:
-        totals = add_reading(totals, one, str, **wanted)
+        totals = add_reading(totals, one, name_of, lambda thread: thread.tid in gone, **wanted)
     return totals
+
+
+def vcpus(totals):
+    return [of.vcpus for of in totals.domains.values()]
 
 
 def exits(totals):
@@ -48,19 +53,19 @@ def test_exits_of_all_vcpus_and_readings_add_up():
         reading([WEB, DB], {101: {12: 100}}),
     )
     assert exits(totals) == {(100, 0): {12: 106, 30: 2}, (200, 0): {10: 9}}
-    assert [of.threads for of in totals.domains.values()] == [2, 1]
+    assert vcpus(totals) == [2, 1]
 
 
 def test_a_reading_without_exits_changes_nothing():
     once = add_up(reading([WEB], {101: {12: 5}}))
-    assert add_reading(once, reading([WEB], {}), str) == once
+    assert add_up(reading([WEB], {}), to=once) == once
 
 
 def test_a_domain_that_ended_is_told_as_such_and_then_gone():
     first, last = reading([WEB, DB], {101: {12: 5}}), reading([WEB, DB], {101: {12: 7}}, ended=[(100, 0)])
     totals = add_up(first, last)
     assert totals.domains[100, 0].has_ended and exits(totals)[100, 0] == {12: 12}
-    assert exits(add_reading(totals, reading([DB], {}), str)) == {(200, 0): {}}
+    assert exits(add_up(reading([DB], {}), to=totals)) == {(200, 0): {}}
 
 
 def test_a_domain_that_starts_again_begins_at_0_also_with_the_same_pid():
@@ -90,20 +95,35 @@ def test_vcpus_stand_apart_where_they_are_wanted():
     (web,) = totals.domains.values()
     assert web.per_vcpu == {0: {"12": Sum(5)}, 1: {"12": Sum(11)}, None: {"30": Sum(4)}}
     assert web.reasons == {"12": Sum(16), "30": Sum(4)}
-    assert web.threads == 3
     assert add_up(reading([WEB], {101: {12: 5}})).domains[100, 0].per_vcpu == {}
 
 
+def test_a_vcpu_that_is_plugged_again_is_one_and_a_thread_without_a_number_none():
+    again = replace(WEB, vcpus=(*WEB.vcpus, VCpu(1, 109)))
+    assert vcpus(add_up(reading([again], {102: {12: 1}, 109: {12: 1}, 150: {12: 1}}))) == [2]
+
+
 def test_single_threads_are_the_ones_that_are_counted():
-    some = Target(100, WEB.vcpus, tids=frozenset((102,)))
-    assert add_up(reading([some], {102: {12: 1}})).domains[100, 0].threads == 1
+    assert vcpus(add_up(reading([replace(WEB, tids=frozenset((102,)))], {102: {12: 1}}))) == [1]
+    assert vcpus(add_up(reading([Target(100, (), tids=frozenset((102, 103)))], {102: {12: 1}}))) == [2]
+
+
+def test_vcpus_that_nobody_names_are_known_once_they_took_an_exit_until_they_end():
+    nameless = Target(100, ())
+    totals = add_up(reading([nameless], {101: {12: 900}, 102: {12: 1}}), reading([nameless], {101: {12: 900}}))
+    assert vcpus(totals) == [2]
+    assert vcpus(add_up(reading([nameless], {}), to=totals)) == [2]
+    assert vcpus(add_up(reading([nameless], {}), to=totals, gone=(102,))) == [1]
+    assert vcpus(add_up(reading([nameless], {}, ended=[(100, 0)]), to=totals, gone=(101, 102))) == [2]
 
 
 def test_raw_reasons_of_one_name_are_added_up_under_it():
-    totals = Totals()
-    for one in (reading([WEB], {101: {71: 5, 72: 2}}), reading([WEB], {101: {72: 10}, 102: {71: 1, 12: 3}})):
-        totals = add_reading(totals, one, lambda reason: "HLT" if reason == 12 else "NEWER", per_vcpu=True)
-    (web,) = totals.domains.values()
+    (web,) = add_up(
+        reading([WEB], {101: {71: 5, 72: 2}}),
+        reading([WEB], {101: {72: 10}, 102: {71: 1, 12: 3}}),
+        name_of=lambda reason: "HLT" if reason == 12 else "NEWER",
+        per_vcpu=True,
+    ).domains.values()
     assert web.reasons == {"NEWER": Sum(18), "HLT": Sum(3)}
     assert web.per_vcpu == {0: {"NEWER": Sum(17)}, 1: {"NEWER": Sum(1), "HLT": Sum(3)}}
 

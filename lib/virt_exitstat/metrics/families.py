@@ -132,9 +132,9 @@ def _distributions(collected: Collected) -> Iterator[Sample]:
         yield from (((*who, name), distribution_of(reasons[name])) for name in sorted(reasons))
 
 
-def _threads(collected: Collected) -> Iterator[Sample]:
+def _vcpus(collected: Collected) -> Iterator[Sample]:
     for domain in collected.domains:
-        yield domain.who, domain.totals.threads
+        yield domain.who, domain.totals.vcpus
 
 
 _INFO = ("instance_name", "flavor_name", "project_name", "project_id", "user_name", "user_id")
@@ -189,7 +189,7 @@ METRICS = (
         Kind.GAUGE,
         "vCPU threads of a domain that are counted.",
         lambda _wanted: _OF_DOMAIN,
-        _threads,
+        _vcpus,
     ),
     Metric(
         "kvm_domain_info",

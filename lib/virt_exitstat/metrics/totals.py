@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ..counts.origin import Provenance
-from ..counts.snapshot import EndedThread, Lost
+from ..counts.snapshot import EndedThread, Lost, Thread
 from ..counts.tally import Tally
 from ..reports.reading import Reading
 from ..targets.target import Target
@@ -39,16 +39,27 @@ _Reasons = Mapping[str, Sum]
 
 @dataclass(frozen=True)
 class DomainTotals:
-    """One domain (or process) since it was first counted. `threads` are those of its vCPUs that are counted now.
+    """One domain (or process) since it was first counted.
 
-    `per_vcpu` is empty unless it is wanted, and has no buckets. `has_ended`: its process is gone.
+    `seen` are the threads that have taken exits and still run, of a process that does not name its vCPUs' threads;
+    elsewhere none. `per_vcpu` is empty unless it is wanted, and has no buckets. `has_ended`: its process is gone.
     """
 
     target: Target
-    threads: int
+    seen: frozenset[int] = frozenset()
     reasons: _Reasons = field(default_factory=dict)
     per_vcpu: Mapping[_VCpuNumber, _Reasons] = field(default_factory=dict)
     has_ended: bool = False
+
+    @property
+    def vcpus(self) -> int:
+        """How many of its vCPUs are counted. It does not depend on when they took an exit last."""
+        known, tids = self.target.vcpus, self.target.tids
+        if tids is None:
+            # One that was plugged in again has two threads and is one vCPU.
+            return len({vcpu.number for vcpu in known}) if known else len(self.seen)
+        numbers = {vcpu.number for vcpu in known if vcpu.tid in tids}
+        return len(numbers) + len(tids - {vcpu.tid for vcpu in known})
 
 
 @dataclass(frozen=True)
@@ -68,11 +79,15 @@ def add_reading(
     totals: Totals,
     reading: Reading,
     reason_name: Callable[[int], str],
+    is_gone: Callable[[Thread], bool],
     *,
     per_vcpu: bool = False,
     histogram: bool = False,
 ) -> Totals:
-    """The totals with one more reading. Domains that ended before it are gone, those that ended in it are there."""
+    """The totals with one more reading. Domains that ended before it are gone, those that ended in it are there.
+
+    `is_gone` says whether a thread has ended; it is asked of few.
+    """
     name_of = functools.lru_cache(maxsize=None)(reason_name)
     # By (pid, when it started), or (pid, None) while it runs.
     counted: dict[tuple[int, int | None], dict[int, _Tallies]] = {}
@@ -83,10 +98,10 @@ def add_reading(
     for target in reading.targets.targets:
         has_ended = target.process in reading.ended
         threads = counted.get(target.process if has_ended else (target.pid, None), {})
-        before = totals.domains.get(target.process) or DomainTotals(target, 0)
+        before = totals.domains.get(target.process) or DomainTotals(target)
         domains[target.process] = DomainTotals(
             target,
-            _number_of_threads(target, threads),
+            _see(before.seen, target, threads, is_gone),
             _add(before.reasons, threads.values(), name_of, histogram=histogram),
             _add_by_vcpu(before.per_vcpu, target, threads, name_of) if per_vcpu else {},
             has_ended,
@@ -95,10 +110,14 @@ def add_reading(
     return Totals(domains, lost, reading.provenance)
 
 
-def _number_of_threads(target: Target, threads: Mapping[int, _Tallies]) -> int:
-    known = {vcpu.tid for vcpu in target.vcpus}
-    wanted = known if target.tids is None else target.tids
-    return len(wanted | threads.keys())
+def _see(
+    before: frozenset[int], target: Target, threads: Mapping[int, _Tallies], is_gone: Callable[[Thread], bool]
+) -> frozenset[int]:
+    if target.vcpus or target.tids is not None:
+        return frozenset()
+    seen = before | threads.keys()
+    # When all have ended, so does the process: it had vCPUs for as long as it is told.
+    return frozenset(tid for tid in seen if not is_gone(Thread(target.pid, tid))) or seen
 
 
 def _add_by_vcpu(

@@ -73,7 +73,7 @@ class Session:
     def start(self) -> None:
         """Attach; the first report counts from here on."""
         self._counter.attach()
-        self._before = self._counter.snapshot(self._is_gone)
+        self._before = self._counter.snapshot(self.is_gone)
         self._count_waited()
 
     def fileno(self) -> int:
@@ -109,13 +109,17 @@ class Session:
         """The name of a raw reason on this host."""
         return self._counter.reason_name(reason)
 
+    def is_gone(self, thread: Thread) -> bool:
+        """Whether the thread has ended."""
+        return not processes.is_running(thread.tgid, self._root, tid=thread.tid)
+
     def read(self, *, last: bool = False) -> Reading:
         """What was counted since the last reading or report, or since the start; with `last`, counting ends.
 
         A target has ended when its process was gone before the counts were read: nothing of it can be missing.
         """
         self._end_what_ended()
-        snapshot, time, ended = self._counter.snapshot(self._is_gone), self._clock.utc(), self._ended
+        snapshot, time, ended = self._counter.snapshot(self.is_gone), self._clock.utc(), self._ended
         waited_ns = self._count_waited()
         delta, self._before = snapshot.since(self._before), snapshot
         if last:
@@ -150,10 +154,7 @@ class Session:
     def keep_house(self) -> None:
         """Have the counter make room. To be called every few seconds while reports are further apart."""
         self._end_what_ended()
-        self._counter.free_rows(self._is_gone)
-
-    def _is_gone(self, thread: Thread) -> bool:
-        return not processes.is_running(thread.tgid, self._root, tid=thread.tid)
+        self._counter.free_rows(self.is_gone)
 
     def _count_waited(self) -> dict[Thread, int]:
         """For how long each vCPU thread had no CPU to run on since the last time, in ns; left out where unknown."""

@@ -48,6 +48,7 @@ class Exporter:
             self._totals,
             self._session.read(last=last),
             self._session.reason_name,
+            self._session.is_gone,
             per_vcpu=self._wanted.per_vcpu,
             histogram=self._wanted.histogram,
         )
