@@ -62,6 +62,18 @@ def test_another_ones_file_is_left_to_him(path, said):
     assert path.read_bytes() == b"his"
 
 
+def test_another_ones_file_is_left_to_him_also_with_the_inode_of_ours(path, said):
+    """ext4 gives the number of a file that is gone to one of the next."""
+    path.parent.mkdir()
+    for _ in range(50):
+        with ReplacedFile(path, said.append) as one:
+            one.write(b"x")
+            for text in (b"his", b"his next"):
+                (path.parent / "other").write_bytes(text)
+                (path.parent / "other").rename(path)
+        assert path.read_bytes() == b"his next"
+
+
 def test_what_cannot_be_written_first_is_an_error(path, said):
     one = ReplacedFile(path, said.append)
     with refuses(ExitStatError, f"cannot write {path}: No such file or directory"):

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from ..errors import ExitStatError
 from ..text import escape
@@ -26,7 +27,8 @@ class ReplacedFile:
 
     def __init__(self, path: Path, note: Callable[[str], None]) -> None:
         self._path, self._note = path, note
-        self._written: tuple[int, int] | None = None
+        # Open until the next one: so long no other file can have its inode.
+        self._written: BinaryIO | None = None
         self._is_failing = False
         with contextlib.suppress(OSError):
             if not stat.S_ISREG(path.lstat().st_mode):
@@ -42,11 +44,11 @@ class ReplacedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):
-            found = self._path.lstat()
-            # Another one's, who writes there too, is left to him.
-            if (found.st_dev, found.st_ino) == self._written:
-                self._path.unlink()
+        if self._written:
+            with self._written, contextlib.suppress(OSError):
+                # Another one's, who writes there too, is left to him.
+                if os.path.samestat(self._path.lstat(), os.fstat(self._written.fileno())):
+                    self._path.unlink()
 
     @property
     def _name(self) -> str:
@@ -79,16 +81,20 @@ class ReplacedFile:
     def _replace(self, text: bytes) -> None:
         # Hidden, and with another end: the collector takes it for none of its files.
         fd, beside = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".new", dir=self._path.parent)
-        try:
-            with open(fd, "wb", buffering=0) as file:
-                left = memoryview(text)
-                while left:
-                    left = left[file.write(left) :]
-                os.fchmod(fd, _MODE)
-                found = os.fstat(fd)
+        with contextlib.ExitStack() as undo:
+            file = undo.enter_context(open(fd, "wb", buffering=0))
+            undo.callback(_remove, beside)
+            left = memoryview(text)
+            while left:
+                left = left[file.write(left) :]
+            os.fchmod(fd, _MODE)
             Path(beside).rename(self._path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside).unlink()
-            raise
-        self._written = (found.st_dev, found.st_ino)
+            undo.pop_all()
+        if self._written:
+            self._written.close()
+        self._written = file
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
