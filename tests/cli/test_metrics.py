@@ -360,6 +360,13 @@ def test_counts_are_read_each_minute_though_nobody_asks(world, scraper, port, mo
     assert len(housekeeping) >= 60
 
 
+def test_sighup_does_not_end_it(world, scraper, port):
+    """systemd would not start it again: for that the end would have to look like a failure."""
+    hang_up = (5, os.kill, os.getpid(), signal.SIGHUP)
+    texts, _ = serve(world, scraper, port, hang_up, scrapes=(4, 10))
+    assert [exits(text)["db01", "IO_INSTRUCTION"] for text in texts] == [396, 990]
+
+
 def test_clients_that_hang_keep_nobody_waiting(world, scraper, port):
     hang = [socket.socket() for _ in range(50)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable
 
 from ...arguments.requests import Serve, Timing
@@ -46,6 +47,10 @@ def run(request: Serve, world: World) -> ExitStatus:
             exporter.report()
             return Page(expose(exporter.families(), process=True), CONTENT_TYPE)
 
+        def is_over() -> bool:
+            # A daemon reads its files anew on SIGHUP; we have none. systemd takes an end by it for a wanted one.
+            return bool(signals.take() - {signal.SIGHUP})
+
         pages["/metrics"] = metrics
         say(f"counting exits of {describe_targets(found.targets)}, served at {url_of(listening[0])}, Ctrl-C to stop")
         notify("READY=1")
@@ -53,7 +58,7 @@ def run(request: Serve, world: World) -> ExitStatus:
             exporter,
             make_schedule(_TIMING, world),
             world.clock,
-            listeners={signals.fileno(): lambda: bool(signals.take()), server.fileno(): server.serve},
+            listeners={signals.fileno(): is_over, server.fileno(): server.serve},
             show=lambda _nothing: None,
             before_wait=server.tidy,
         )
