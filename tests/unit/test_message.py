@@ -29,6 +29,8 @@ def test_a_request_may_come_byte_by_byte():
         (b"GET /metrics?name[]=x&y HTTP/1.1\r\n\r\n", Request("/metrics")),
         (b"GET http://proxied:1/metrics HTTP/1.1\r\n\r\n", Request("/metrics")),
         (b"GET http://proxied HTTP/1.1\r\n\r\n", Request("/")),
+        (b"GET //metrics HTTP/1.1\r\n\r\n", Request("//metrics")),
+        (b"GET //metrics/x?y HTTP/1.1\r\n\r\n", Request("//metrics/x")),
         (b"GET / HTTP/1.1\r\nA: b\r\n\r\nGET /more HTTP/1.1\r\n\r\n", Request("/")),
         (b"GET / HTTP/1.1\r\nACCEPT-encoding: deflate, GZIP ;q=0.5\r\n\r\n", Request("/", gzip=True)),
         (b"GET / HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n\r\n", Request("/")),

@@ -66,14 +66,21 @@ def parse_request(received: bytes) -> Request | None:
         raise BadRequestError(400)
     if parts["method"] not in (b"GET", b"HEAD"):
         raise BadRequestError(405)
-    try:
-        path = urlsplit(parts["target"].decode("ascii")).path
-    except ValueError:
-        raise BadRequestError(400) from None
-    return Request(path or "/", _takes_gzip(received[: found.start()]), parts["method"] == b"HEAD")
+    return Request(
+        _path_of(parts["target"].decode("ascii")), _takes_gzip(received[: found.start()]), parts["method"] == b"HEAD"
+    )
 
 
 _LINE = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<target>[\x21-\x7e]+) HTTP/1\.[0-9]")
+
+
+def _path_of(target: str) -> str:
+    if target.startswith("/"):
+        return target.partition("?")[0]  # urlsplit() would take the name behind two slashes for a host's
+    try:
+        return urlsplit(target).path or "/"
+    except ValueError:
+        raise BadRequestError(400) from None
 
 
 def _takes_gzip(head: bytes) -> bool:
