@@ -17,7 +17,8 @@ def test_what_prometheus_sends():
 
 
 def test_a_request_may_come_byte_by_byte():
-    assert {parse_request(PROMETHEUS[:end]) for end in range(len(PROMETHEUS))} == {None}
+    text = b"\r\n" + PROMETHEUS
+    assert {parse_request(text[:end]) for end in range(len(text))} == {None}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_a_request_may_come_byte_by_byte():
         (b"GET / HTTP/1.1\r\nAccept-Encoding: gzip; q=0.00\r\n\r\n", Request("/")),
         (b"GET / HTTP/1.1\r\nAccept-Encoding: gzipped\r\n\r\n", Request("/")),
         (b"GET /\x7e HTTP/1.1\r\n\r\n", Request("/~")),
+        (b"\r\nGET /metrics HTTP/1.1\r\n\r\n", Request("/metrics")),
+        (b"\n\r\nGET /metrics HTTP/1.1\r\n\r\n", Request("/metrics")),
     ],
 )
 def test_requests(text, request_):
@@ -55,10 +58,15 @@ def test_requests(text, request_):
         (b"GET / HTTP/2.0\r\n\r\n", 400),
         (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400),
-        (b"x" * MOST_BYTES, 431),
+        (b"\x16", 400),  # TLS begins with it
+        (b"SSH-2.0-OpenSSH_9.2", 400),
+        (b"GET /\t", 400),
+        (b"A" * 17, 400),
+        (b"GET /" + b"x" * MOST_BYTES, 431),
+        (b"\r\n" * MOST_BYTES, 431),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (MOST_BYTES // 6), 431),
     ],
+    ids=lambda value: repr(value)[:30],
 )
 def test_what_is_no_request_is_answered_as_such(text, status):
     with pytest.raises(BadRequestError) as caught:

@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 #: The bytes of a request that are taken; those of Prometheus have some three hundred.
 MOST_BYTES = 8192
 
+_LINE = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<target>[\x21-\x7e]+) HTTP/1\.[0-9]")
+
+# As much of such a line as has come: garbage, a TLS client's too, has no end to wait for.
+_BEGINNING = re.compile(rb"[A-Z]{0,16}( [\x20-\x7e]*)?")
+
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -52,26 +57,22 @@ def error_page(status: int) -> Page:
 
 def parse_request(received: bytes) -> Request | None:
     """The request in what was received; None while there is more to come. Raises BadRequestError."""
-    found = re.search(rb"\r?\n\r?\n", received)
-    line = received.partition(b"\n")[0].rstrip(b"\r")
-    if not found:
-        # Garbage has no end to wait for.
-        if b"\n" in received and not _LINE.fullmatch(line):
-            raise BadRequestError(400)
+    # Empty lines before it are to be ignored (RFC 9112, 2.2).
+    text = received.lstrip(b"\r\n")
+    line, newline, _ = text.partition(b"\n")
+    parts = (_LINE if newline else _BEGINNING).fullmatch(line.rstrip(b"\r"))
+    if not parts:
+        raise BadRequestError(400)
+    end = re.search(rb"\r?\n\r?\n", text)
+    if not end:
         if len(received) >= MOST_BYTES:
             raise BadRequestError(431)
         return None
-    parts = _LINE.fullmatch(line)
-    if not parts:
-        raise BadRequestError(400)
     if parts["method"] not in (b"GET", b"HEAD"):
         raise BadRequestError(405)
     return Request(
-        _path_of(parts["target"].decode("ascii")), _takes_gzip(received[: found.start()]), parts["method"] == b"HEAD"
+        _path_of(parts["target"].decode("ascii")), _takes_gzip(text[: end.start()]), parts["method"] == b"HEAD"
     )
-
-
-_LINE = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<target>[\x21-\x7e]+) HTTP/1\.[0-9]")
 
 
 def _path_of(target: str) -> str:
