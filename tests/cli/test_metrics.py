@@ -423,30 +423,33 @@ def test_systemds_socket_is_taken_first_and_it_is_told(tmp_path):
     notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notified.bind(str(tmp_path / "notify"))
     notified.settimeout(20)
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    port = listening.getsockname()[1]
+    both = socket.socket(), socket.socket(socket.AF_UNIX)
+    for listening, address in zip(both, (("127.0.0.1", 0), str(tmp_path / "metrics"))):
+        listening.bind(address)
+        listening.listen()
+    port = both[0].getsockname()[1]
     # The shell's own process becomes the program, as with systemd: LISTEN_PID is its pid.
-    script = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+    handed_over = " ".join(f"{fd}<&{one.fileno()}" for fd, one in enumerate(both, 3))
+    script = f'exec {handed_over}; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"'
     (tmp_path / "root").mkdir()
     process = subprocess.Popen(
         ["bash", "-c", script, "bash", *DRIVER, "--listen", "192.0.2.1:1"],
         stderr=subprocess.PIPE,
         text=True,
-        pass_fds=[listening.fileno()],
+        pass_fds=[one.fileno() for one in both],
         env={**os.environ, "WORLD": str(tmp_path / "root"), "NOTIFY_SOCKET": str(tmp_path / "notify")},
     )
     # Whoever asks before we are ready waits, and is answered.
     assert ("db01", "IO_INSTRUCTION") in exits(fetch(f"http://127.0.0.1:{port}/metrics"))
     assert notified.recv(100) == b"READY=1"
-    assert f"http://127.0.0.1:{port}/metrics" in process.stderr.readline()
+    where = f"http://127.0.0.1:{port}/metrics and unix:{tmp_path}/metrics"
+    assert f", served at {where}, Ctrl-C to stop\n" in process.stderr.readline()
     process.terminate()
     assert notified.recv(100) == b"STOPPING=1"
     assert (process.wait(20), process.stderr.read()) == (0, "")
     process.stderr.close()
-    listening.close()
-    notified.close()
+    for one in (*both, notified):
+        one.close()
 
 
 def fetch(url):

@@ -1,6 +1,7 @@
 """server: real sockets on loopback. Whatever one client does, the others are served and nothing piles up."""
 
 import gzip
+import os
 import socket
 import threading
 import urllib.error
@@ -312,3 +313,8 @@ def test_a_unix_socket_has_a_name(tmp_path):
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "metrics"))
         assert url_of(one) == f"unix:{tmp_path}/metrics"
+    with socket.socket(socket.AF_UNIX) as one:
+        name = f"virt-exitstat {os.getpid()}\n".encode() + b"\xff"
+        one.bind(b"\0" + name)
+        # "@" as systemd and ss write it.
+        assert url_of(one) == f"unix:@virt-exitstat {os.getpid()}\\n\\udcff"

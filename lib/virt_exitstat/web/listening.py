@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from ..arguments.requests import Address
@@ -47,7 +48,8 @@ def url_of(listening: socket.socket) -> str:
     """Where a browser finds what is served there."""
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
-        return f"unix:{escape(str(name))}"
+        # Bytes that begin with NUL are an abstract address.
+        return f"unix:{escape(os.fsdecode(name).replace(chr(0), '@', 1))}"
     host = f"[{name[0]}]" if listening.family == socket.AF_INET6 else name[0]
     return f"http://{host}:{name[1]}/metrics"
 

@@ -52,7 +52,8 @@ def run(request: Serve, world: World) -> ExitStatus:
             return bool(signals.take() - {signal.SIGHUP})
 
         pages["/metrics"] = metrics
-        say(f"counting exits of {describe_targets(found.targets)}, served at {url_of(listening[0])}, Ctrl-C to stop")
+        where = " and ".join(map(url_of, listening))
+        say(f"counting exits of {describe_targets(found.targets)}, served at {where}, Ctrl-C to stop")
         notify("READY=1")
         run_reports(
             exporter,
