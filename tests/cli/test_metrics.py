@@ -78,11 +78,15 @@ def test_a_domain_that_ends_while_counting_is_in_the_exposition(world):
     assert exits(text) == {("db01", "IO_INSTRUCTION"): 198}
 
 
-def test_novas_names_are_told_where_they_are_wanted(world):
-    path = world.host.run_dir / "db01.xml"
+def add_nova(world, domain, flavor):
+    path = world.host.run_dir / f"{domain.name}.xml"
     nova = "http://openstack.org/xmlns/libvirt/nova/1.1"
-    metadata = f"<metadata><n:instance xmlns:n='{nova}'><n:flavor name='m1.small'/></n:instance></metadata>"
+    metadata = f"<metadata><n:instance xmlns:n='{nova}'><n:flavor name='{flavor}'/></n:instance></metadata>"
     path.write_text(path.read_text().replace("</domain>", f"{metadata}</domain>"))
+
+
+def test_novas_names_are_told_where_they_are_wanted(world):
+    add_nova(world, DB01, "m1.small")
     world.script()
     text = stdout(run(world, "db01 -o prometheus --domain-info 10"))
     assert 'kvm_domain_info{domain="db01",flavor_name="m1.small",' in text
@@ -316,6 +320,24 @@ def test_a_domain_that_ends_is_gone_and_one_that_starts_again_begins_at_0(world,
     # libvirt's event may come before the scrape, and then it is counted from there.
     assert (before, away) == (396, 0) and at_first in (0, 250) and later == at_first + 500
     assert all(("web01", "HLT") in exits(text) for text in texts)
+
+
+def test_novas_names_come_when_the_status_file_can_be_read_again_and_then_stay(world, scraper, port):
+    add_nova(world, DB01, "m1.small")
+    status = world.host.run_dir / "db01.xml"
+    away = status.with_suffix(".away")
+    texts, _ = serve(
+        world,
+        scraper,
+        port,
+        (0.1, status.rename, away),
+        (15, away.rename, status),
+        (25, status.unlink),
+        scrapes=(10, 20, 30),
+        line="--domain-info",
+    )
+    flavors = [re.search(r'kvm_domain_info\{domain="db01",flavor_name="(.*?)"', text).group(1) for text in texts]
+    assert flavors == ["", "m1.small", "m1.small"]
 
 
 def test_while_libvirt_is_away_counting_goes_on_and_the_metric_says_so(world, scraper, port):

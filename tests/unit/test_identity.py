@@ -40,10 +40,6 @@ def test_novas_names_are_read_from_the_status_file(host):
         status(""),
         status("<metadata/>"),
         status("<metadata><name>no nova</name></metadata>"),
-        "<domstatus pid='1",
-        "",
-        "\0",
-        '<?xml version="1.0" encoding="nonsense"?><a/>',
     ],
 )
 def test_where_nova_wrote_nothing_its_names_are_empty(host, text):
@@ -51,8 +47,22 @@ def test_where_nova_wrote_nothing_its_names_are_empty(host, text):
     assert read_nova(GUEST01, host.run_dir) == NovaNames()
 
 
-def test_a_file_that_is_not_there_has_no_names(host):
-    assert read_nova(GUEST01, host.run_dir) == NovaNames()
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<domstatus pid='1",
+        "",
+        "\0",
+        '<?xml version="1.0" encoding="nonsense"?><a/>',
+    ],
+)
+def test_a_file_that_cannot_be_read_says_nothing(host, text):
+    host.add_status_text(text)
+    assert read_nova(GUEST01, host.run_dir) is None
+
+
+def test_a_file_that_is_not_there_says_nothing(host):
+    assert read_nova(GUEST01, host.run_dir) is None
 
 
 def add_arguments(host, *words):

@@ -40,13 +40,13 @@ def _guest_of(value: str) -> str:
     return ""
 
 
-def read_nova(domain: Domain, run_dir: Path) -> NovaNames:
-    """nova's names of a running domain. Nothing in the file is needed for counting: what is wrong with it is empty."""
+def read_nova(domain: Domain, run_dir: Path) -> NovaNames | None:
+    """nova's names of a running domain; None while its status file cannot be read. Raises nothing."""
     try:
         name = os.fsdecode(domain.name.encode(errors="surrogateescape"))
         status = ElementTree.fromstring(read_bytes(run_dir / f"{name}.xml"))
     except (ExitStatError, ElementTree.ParseError, LookupError, ValueError):
-        return NovaNames()
+        return None
     found: dict[str, ElementTree.Element] = {}
     for element in status.iterfind("./domain/metadata/*//"):
         named = _NOVA.fullmatch(element.tag)

@@ -24,11 +24,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Identity:
-    """The labels of a domain."""
+    """The labels of a domain. `nova` is None while that is not known."""
 
     domain: str
     uuid: str
-    nova: NovaNames = NovaNames()  # noqa: RUF009  (frozen)
+    nova: NovaNames | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ _INFO = ("instance_name", "flavor_name", "project_name", "project_id", "user_nam
 
 def _info(collected: Collected) -> Iterator[Sample]:
     for domain in collected.domains:
-        nova = domain.identity.nova
+        nova = domain.identity.nova or NovaNames()
         names = (nova.instance, nova.flavor, nova.project, nova.project_id, nova.user, nova.user_id)
         yield (*domain.who, str(domain.totals.target.pid), *map(readable, names)), 1
 

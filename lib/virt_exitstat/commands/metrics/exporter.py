@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...arguments.requests import Counting
 from ...domains.identity import named_by_qemu, read_nova
@@ -12,7 +13,6 @@ from ...metrics.family import Family
 from ...metrics.garbage import no_search_for_cycles
 from ...metrics.totals import Totals, add_reading
 from ...run.session import Session
-from ...targets.nova import NovaNames
 from ...targets.target import Target
 from ...world import World
 from ..opening import Found, open_session
@@ -52,11 +52,7 @@ class Exporter:
             per_vcpu=self._wanted.per_vcpu,
             histogram=self._wanted.histogram,
         )
-        # Names are looked up once, while the process runs: later nobody can tell them.
-        self._identities = {
-            process: self._identities.get(process) or self._identify(domain.target)
-            for process, domain in self._totals.domains.items()
-        }
+        self._identities = {process: self._identify(domain.target) for process, domain in self._totals.domains.items()}
         self._seconds = self._world.clock.monotonic_s() - began_s
 
     @no_search_for_cycles()
@@ -74,9 +70,15 @@ class Exporter:
         )
 
     def _identify(self, target: Target) -> Identity:
+        # Names are looked up once, while the process runs: later nobody can tell them.
+        identity = self._identities.get(target.process) or self._name(target)
         domain, run_dir = target.domain, self._found.run_dir
-        if not domain:
-            name, uuid = named_by_qemu(target.pid, self._world.root)
-            return Identity(name or target.label, uuid)
-        nova = read_nova(domain, run_dir) if self._wanted.domain_info and run_dir else NovaNames()
-        return Identity(domain.name, domain.uuid, nova)
+        if self._wanted.domain_info and domain and run_dir and not identity.nova:
+            identity = replace(identity, nova=read_nova(domain, run_dir))
+        return identity
+
+    def _name(self, target: Target) -> Identity:
+        if target.domain:
+            return Identity(target.domain.name, target.domain.uuid)
+        name, uuid = named_by_qemu(target.pid, self._world.root)
+        return Identity(name or target.label, uuid)
