@@ -12,6 +12,7 @@ from ..host import processes
 from ..host.files import read_bytes
 from ..targets.nova import NovaNames
 from ..targets.target import Domain
+from .status_files import path_of
 
 # nova's own version stands at the end: `http://openstack.org/xmlns/libvirt/nova/1.1` (nova/virt/libvirt/config.py).
 _NOVA = re.compile(r"\{http://openstack\.org/xmlns/libvirt/nova/[0-9.]+\}(\w+)")
@@ -43,22 +44,21 @@ def _guest_of(value: str) -> str:
 def read_nova(domain: Domain, run_dir: Path) -> NovaNames | None:
     """nova's names of a running domain; None while its status file cannot be read. Raises nothing."""
     try:
-        name = os.fsdecode(domain.name.encode(errors="surrogateescape"))
-        status = ElementTree.fromstring(read_bytes(run_dir / f"{name}.xml"))
+        status = ElementTree.fromstring(read_bytes(path_of(run_dir, f"{domain.name}.xml")))
     except (ExitStatError, ElementTree.ParseError, LookupError, ValueError):
         return None
     found: dict[str, ElementTree.Element] = {}
-    for element in status.iterfind("./domain/metadata/*//"):
+    for element in status.iterfind("./domain/metadata//*"):
         named = _NOVA.fullmatch(element.tag)
         if named:
             found.setdefault(named.group(1), element)
     texts = {what: (element.text or "").strip() for what, element in found.items()}
     attributes = {what: element.attrib for what, element in found.items()}
     return NovaNames(
-        instance=texts.get("name", ""),
-        flavor=attributes.get("flavor", {}).get("name", ""),
-        project=texts.get("project", ""),
+        instance_name=texts.get("name", ""),
+        flavor_name=attributes.get("flavor", {}).get("name", ""),
+        project_name=texts.get("project", ""),
         project_id=attributes.get("project", {}).get("uuid", ""),
-        user=texts.get("user", ""),
+        user_name=texts.get("user", ""),
         user_id=attributes.get("user", {}).get("uuid", ""),
     )

@@ -37,6 +37,12 @@ class StatusFile:
     vcpus: tuple[VCpu, ...] | None
 
 
+def path_of(run_dir: Path, name: str) -> Path:
+    """The file of that name in libvirt's directory."""
+    # libvirt writes UTF-8 names, whatever the locale is that Python would encode them by.
+    return run_dir / os.fsdecode(name.encode(errors="surrogateescape"))
+
+
 def read_status_file(domain: Domain, run_dir: Path) -> StatusFile | None:
     """The domain's status file, else its pid file; None when there is neither.
 
@@ -47,11 +53,11 @@ def read_status_file(domain: Domain, run_dir: Path) -> StatusFile | None:
         raise ExitStatError(
             f"domain name '{escape(domain.name)}' has a '/' or a NUL", "libvirt itself allows no such name"
         )
-    status = _path(run_dir, f"{domain.name}.xml")
+    status = path_of(run_dir, f"{domain.name}.xml")
     with contextlib.suppress(AbsentFileError):
         return _parse_status(status, domain)
     for name in dict.fromkeys((domain.name, domain.name.translate(_XML_ESCAPES))):
-        path = _path(run_dir, f"{name}.pid")
+        path = path_of(run_dir, f"{name}.pid")
         with contextlib.suppress(AbsentFileError):
             text = read_bytes(path)
             if not re.fullmatch(rb"[0-9]{1,9}\s*", text):
@@ -66,15 +72,10 @@ def version_of(domain: Domain, run_dir: Path) -> tuple[int, ...] | None:
     None when there is none, and for a file that changed just now: it may change once more within the same tick of the
     clock that dates it.
     """
-    found = stat(_path(run_dir, f"{domain.name}.xml"))
+    found = stat(path_of(run_dir, f"{domain.name}.xml"))
     if not found or time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _path(run_dir: Path, name: str) -> Path:
-    # libvirt writes UTF-8 names, whatever the locale is that Python would encode them by.
-    return run_dir / os.fsdecode(name.encode(errors="surrogateescape"))
 
 
 def _shown(path: Path) -> str:

@@ -33,11 +33,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class NamedDomain:
-    """The totals of a domain with its identity. `who` are its labels, domain and uuid, which no other has."""
+    """The totals of a domain. `who` are its labels, domain and uuid, which no other has."""
 
     totals: DomainTotals
-    identity: Identity
     who: tuple[str, str]
+    nova: NovaNames
 
 
 def name_domains(
@@ -57,7 +57,7 @@ def name_domains(
     named: dict[tuple[str, str], NamedDomain] = {}
     for name, uuid, _, process, domain in found:
         who = (name, uuid) if (name, uuid) not in named else (f"{name} (pid {domain.target.pid})", uuid)
-        named[who] = NamedDomain(domain, identities[process], who)
+        named[who] = NamedDomain(domain, who, identities[process].nova or NovaNames())
     return tuple(named.values())
 
 
@@ -77,11 +77,7 @@ class Collected:
 
 def readable(text: str) -> str:
     """The text as a label may have it, which is UTF-8: a byte of a name that is none is shown as a number."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="backslashreplace").decode()
-    return text
+    return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -137,14 +133,9 @@ def _vcpus(collected: Collected) -> Iterator[Sample]:
         yield domain.who, domain.totals.vcpus
 
 
-_INFO = ("instance_name", "flavor_name", "project_name", "project_id", "user_name", "user_id")
-
-
 def _info(collected: Collected) -> Iterator[Sample]:
     for domain in collected.domains:
-        nova = domain.identity.nova or NovaNames()
-        names = (nova.instance, nova.flavor, nova.project, nova.project_id, nova.user, nova.user_id)
-        yield (*domain.who, str(domain.totals.target.pid), *map(readable, names)), 1
+        yield (*domain.who, str(domain.totals.target.pid), *map(readable, domain.nova)), 1
 
 
 def _lost(collected: Collected) -> Iterator[Sample]:
@@ -195,7 +186,7 @@ METRICS = (
         "kvm_domain_info",
         Kind.GAUGE,
         "Other names of a domain: its process, and what OpenStack's nova calls it.",
-        lambda _wanted: (*_OF_DOMAIN, "pid", *_INFO),
+        lambda _wanted: (*_OF_DOMAIN, "pid", *NovaNames._fields),
         _info,
         "--domain-info",
         lambda collected: collected.wanted.domain_info,

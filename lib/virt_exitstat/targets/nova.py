@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class NovaNames:
-    """What nova wrote into the domain's metadata; empty where it wrote nothing. Tenants choose most of these."""
+class NovaNames(NamedTuple):
+    """What nova wrote into the domain's metadata; empty where it wrote nothing. Tenants choose most of these.
 
-    instance: str = ""
-    flavor: str = ""
-    project: str = ""
+    The fields are the labels that the metric has.
+    """
+
+    instance_name: str = ""
+    flavor_name: str = ""
+    project_name: str = ""
     project_id: str = ""
-    user: str = ""
+    user_name: str = ""
     user_id: str = ""
