@@ -57,8 +57,8 @@ class Site:
 
     def turn(self, times=10):
         for _ in range(times):
-            assert self.server.serve() is False
-            self.server.tidy()
+            self.server.serve()
+            self.server.prepare_wait()
 
     def read(self, client):
         """All that the client is sent, with its end; what it reads makes room for more."""
@@ -85,6 +85,7 @@ class Site:
         for client in self._clients:
             client.close()
         self.server.__exit__(None, None, None)
+        self.listening.close()
 
 
 @pytest.fixture()
@@ -159,12 +160,12 @@ def test_fifty_connections_that_say_nothing_are_closed_in_time_and_the_others_ar
     quiet = [site.connect() for _ in range(50)]
     site.turn(100)
     assert site.connections == 50
-    assert site.server.tidy() == 10
+    assert site.server.prepare_wait() == 10
     assert body(site.get("/")) == b"home"
     site.clock.now_s += 10.5
     site.turn()
     assert site.connections == 0 and quiet[0].recv(1) == b""
-    assert site.server.tidy() == float("inf")
+    assert site.server.prepare_wait() == float("inf")
 
 
 def test_of_three_hundred_connections_the_newest_are_kept(site):
@@ -179,7 +180,7 @@ def test_of_three_hundred_connections_the_newest_are_kept(site):
 def test_a_slow_reader_has_half_a_minute(site):
     slow = site.connect(b"GET /large HTTP/1.1\r\n\r\n")
     site.turn()
-    assert site.server.tidy() == 30
+    assert site.server.prepare_wait() == 30
     assert body(site.get("/large")) == LARGE
     site.clock.now_s += 29
     site.turn()
@@ -202,7 +203,7 @@ def test_slow_readers_cannot_pile_up_pages(site):
 
 
 def test_a_page_larger_than_all_that_is_kept_is_served_all_the_same(site, monkeypatch):
-    monkeypatch.setattr(web_server, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(web_server, "_MOST_BODY_BYTES", 1000)
     site.connect(b"GET /large HTTP/1.1\r\n\r\n")
     assert body(site.get("/large")) == LARGE
 
@@ -237,7 +238,7 @@ def test_without_descriptors_nobody_is_lost_and_nothing_spins(site):
     client = site.connect(b"GET / HTTP/1.1\r\n\r\n")
     site.turn(2)
     assert site.server._epoll.poll(0) == [], "it would be readable all the time"
-    assert 0 < site.server.tidy() <= 1
+    assert 0 < site.server.prepare_wait() <= 1
     site.server._listening[site.listening.fileno()] = site.listening
     site.clock.now_s += 1
     assert body(site.read(client)) == b"home"
@@ -270,11 +271,11 @@ def test_a_client_library_is_content():
         except urllib.error.HTTPError as error:
             found.append(error.code)
 
-    with Server([listening], lambda _path: Page(LARGE), clock) as server:
+    with listening, Server([listening], lambda _path: Page(LARGE), clock) as server:
         client = threading.Thread(target=ask)
         client.start()
         while client.is_alive():
-            clock.wait([server.fileno()], min(server.tidy(), 0.05))
+            clock.wait([server.fileno()], min(server.prepare_wait(), 0.05))
             server.serve()
     assert found == [LARGE] * 20 + [405]
 
@@ -305,6 +306,7 @@ def test_a_port_is_free_again_at_once(site):
     site.get("/")
     port = site.address[1]
     site.server.__exit__(None, None, None)
+    site.listening.close()
     listen_at(Address("127.0.0.1", port)).close()
     site.server = Server([], site._answer, site.clock)
 

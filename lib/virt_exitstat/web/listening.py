@@ -1,4 +1,4 @@
-"""Sockets that listen for connections: one at an address of this host, or those that systemd has opened."""
+"""A socket that listens at an address of this host, and where a browser finds what a socket serves."""
 
 from __future__ import annotations
 

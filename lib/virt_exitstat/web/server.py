@@ -20,7 +20,7 @@ from .message import Page, Request
 _MOST_CONNECTIONS = 64
 
 #: Bytes of bodies that are being sent. More, and the connection that has been open for the longest is closed.
-_MOST_BYTES = 64 << 20
+_MOST_BODY_BYTES = 64 << 20
 
 #: Bytes that the kernel may keep of what a client has not taken yet.
 _SEND_BUFFER = 1 << 18
@@ -36,7 +36,8 @@ _LEAST_GZIP = 1024
 
 
 class Server:
-    """Serves `answer`'s pages at sockets that listen. serve() is to be called when `fileno()` is readable.
+    """Serves `answer`'s pages at sockets that listen, which are the caller's to close. serve() is to be called when
+    `fileno()` is readable, prepare_wait() before each wait for that.
 
     Nothing here waits. Requests that are ready at the same time get the same page of `answer`.
     """
@@ -63,18 +64,14 @@ class Server:
     ) -> None:
         for connection in [*self._connections.values()]:
             self._drop(connection)
-        for one in self._listening.values():
-            one.close()
         self._epoll.close()
 
     def fileno(self) -> int:
         """Readable when serve() is worth a call."""
         return self._epoll.fileno()
 
-    def serve(self) -> bool:
-        """Accept who has come, read what was sent, send what is taken; False, for a run goes on. Raises what `answer`
-        raises.
-        """
+    def serve(self) -> None:
+        """Accept who has come, read what was sent, send what is taken. Raises what `answer` raises."""
         ready = [fd for fd, _ in self._epoll.poll(0)]
         now_s = self._clock.monotonic_s()
         for fd in ready:
@@ -84,9 +81,8 @@ class Server:
                 self._go_on(self._connections[fd], now_s)
         self._pages.clear()
         self._keep_bodies_small()
-        return False
 
-    def tidy(self) -> float:
+    def prepare_wait(self) -> float:
         """Close what is overdue; for how many seconds nothing more will be."""
         now_s = self._clock.monotonic_s()
         for connection in [*self._connections.values()]:
@@ -153,7 +149,7 @@ class Server:
     def _keep_bodies_small(self) -> None:
         while True:
             bodies = {id(one.body): len(one.body) for one in self._connections.values() if one.body}
-            if sum(bodies.values()) <= _MOST_BYTES or len(bodies) <= 1:
+            if sum(bodies.values()) <= _MOST_BODY_BYTES or len(bodies) <= 1:
                 return
             self._drop_oldest(sending=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable
 
 from ...arguments.requests import Serve, Timing
 from ...errors import ExitStatus
@@ -25,7 +24,7 @@ _TIMING = Timing(interval_s=60)
 
 _HOME = Page(
     b"<!DOCTYPE html>\n<title>virt-exitstat</title>\n<h1>virt-exitstat</h1>\n"
-    b'<p>KVM exits of libvirt domains: <a href="/metrics">metrics</a> for Prometheus.\n',
+    b'<p>KVM exits of libvirt domains: <a href="metrics">metrics</a> for Prometheus.\n',
     "text/html; charset=utf-8",
 )
 
@@ -35,23 +34,27 @@ def run(request: Serve, world: World) -> ExitStatus:
     import_client()
     with contextlib.ExitStack() as opened:
         # Before anything that takes long: who asks meanwhile waits, and is answered.
-        listening = inherited_sockets() or [listen_at(request.address)]
-        pages: dict[str, Callable[[], Page]] = {"/": lambda: _HOME}
-        server = opened.enter_context(Server(listening, lambda path: pages.get(path, _not_found)(), world.clock))
+        listening = [opened.enter_context(one) for one in inherited_sockets() or [listen_at(request.address)]]
         found = opened.enter_context(find_targets(request.selection, _TIMING, world))
         exporter = opened.enter_context(open_exporter(found, request.counting, request.wanted, world))
         signals = opened.enter_context(Signals())
         exporter.start()
 
-        def metrics() -> Page:
-            exporter.report()
-            return Page(expose(exporter.families(), process=True), CONTENT_TYPE)
+        def answer(path: str) -> Page:
+            if path == "/metrics":
+                exporter.report()
+                return Page(expose(exporter.families(), process=True), CONTENT_TYPE)
+            return _HOME if path == "/" else error_page(404)
+
+        def serve() -> bool:
+            server.serve()
+            return False
 
         def is_over() -> bool:
             # A daemon reads its files anew on SIGHUP; we have none. systemd takes an end by it for a wanted one.
             return bool(signals.take() - {signal.SIGHUP})
 
-        pages["/metrics"] = metrics
+        server = opened.enter_context(Server(listening, answer, world.clock))
         where = " and ".join(map(url_of, listening))
         say(f"counting exits of {describe_targets(found.targets)}, served at {where}, Ctrl-C to stop")
         notify("READY=1")
@@ -59,13 +62,9 @@ def run(request: Serve, world: World) -> ExitStatus:
             exporter,
             make_schedule(_TIMING, world),
             world.clock,
-            listeners={signals.fileno(): is_over, server.fileno(): server.serve},
+            listeners={signals.fileno(): is_over, server.fileno(): serve},
             show=lambda _nothing: None,
-            before_wait=server.tidy,
+            before_wait=server.prepare_wait,
         )
         notify("STOPPING=1")
     return found.status
-
-
-def _not_found() -> Page:
-    return error_page(404)
