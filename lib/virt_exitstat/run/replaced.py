@@ -54,14 +54,15 @@ class ReplacedFile:
     def _name(self) -> str:
         return escape(str(self._path))
 
+    def _explain(self, error: OSError) -> str:
+        return f"cannot write {self._name}: {error.strerror}"
+
     def write_first(self, text: bytes) -> None:
         """Write it for the first time. Raises ExitStatError when that fails."""
         try:
             self._replace(text)
         except OSError as error:
-            raise ExitStatError(
-                f"cannot write {self._name}: {error.strerror}", "its directory must exist, be writable and have room"
-            ) from None
+            raise ExitStatError(self._explain(error), "its directory must exist, be writable and have room") from None
 
     def write(self, text: bytes) -> None:
         """Write it. When that fails the old text stays, and counters miss nothing by it."""
@@ -69,9 +70,7 @@ class ReplacedFile:
             self._replace(text)
         except OSError as error:
             if not self._is_failing:
-                self._note(
-                    f"cannot write {self._name}: {error.strerror}; counting goes on, and the next try may succeed"
-                )
+                self._note(f"{self._explain(error)}; counting goes on, and the next try may succeed")
             self._is_failing = True
             return
         if self._is_failing:
