@@ -15,7 +15,6 @@ from ..errors import UsageError
 from ..formats.json_document import JSON
 from ..formats.table import TABLE
 from ..metrics.families import Wanted
-from ..metrics.family import PROMETHEUS
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration
@@ -36,7 +35,7 @@ from .requests import (
     Timing,
     Watch,
 )
-from .table import GROUPS, OPTIONS, Option, Verb
+from .table import GROUPS, OPTIONS, PROMETHEUS, Option, Verb
 from .values import parse_id, parse_name, parse_vcpus, split_duration
 
 _DESCRIPTION = "Count the KVM exits of libvirt domains by reason, per domain or per vCPU."

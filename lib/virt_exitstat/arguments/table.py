@@ -10,11 +10,13 @@ from typing import Any
 
 from ..counts.origin import Attachment
 from ..formats.known import FORMATS
-from ..metrics.family import ABOUT, PROMETHEUS
 from ..reports.sort import Sort
 from ..targets.selection import DEFAULT_URI
 from .requests import MAX_VCPUS, TIMED_VCPUS
 from .values import one_of, one_of_names, parse_address, parse_interval, parse_max_vcpus, positive
+
+#: The value of --output that asks for metrics, beside the formats of reports (formats.known).
+PROMETHEUS = "prometheus"
 
 
 class Verb(enum.Enum):
@@ -187,7 +189,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "--output",
             "; ".join(
                 [f"{one.name}{' (default)' * (not at)}: {one.about}" for at, one in enumerate(FORMATS.values())]
-                + [f"{PROMETHEUS}: {ABOUT}"]
+                + [f"{PROMETHEUS}: metrics for Prometheus, cumulative"]
             ),
             short="-o",
             takes="FORMAT",

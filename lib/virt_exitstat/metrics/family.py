@@ -7,12 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Union
 
-#: The name of the format that writes metrics, beside those of reports (formats.known).
-PROMETHEUS = "prometheus"
-
-#: What the help says of it.
-ABOUT = "metrics for Prometheus, cumulative"
-
 
 class Kind(enum.Enum):
     """Prometheus' types of metrics."""
