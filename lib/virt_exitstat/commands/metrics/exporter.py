@@ -37,8 +37,22 @@ class Exporter:
         self._totals = Totals()
         self._identities: dict[tuple[int, int], Identity] = {}
         self._seconds = 0.0
-        self.start, self.fileno = session.start, session.fileno
-        self.refresh, self.keep_house = session.refresh, session.keep_house
+
+    def start(self) -> None:
+        """Attach; counters begin at 0 here."""
+        self._session.start()
+
+    def fileno(self) -> int:
+        """As Session.fileno()."""
+        return self._session.fileno()
+
+    def refresh(self) -> None:
+        """As Session.refresh()."""
+        self._session.refresh()
+
+    def keep_house(self) -> None:
+        """As Session.keep_house()."""
+        self._session.keep_house()
 
     @no_search_for_cycles()
     def report(self, *, last: bool = False) -> None:
