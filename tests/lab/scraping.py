@@ -36,7 +36,7 @@ class Scrape:
         return {self._key(one): one.value for one in self._counters}
 
     def of(self, pid, name):
-        """{other labels: value} of one life, as {("HLT",): 3}, or {("0", "HLT"): 3} with --per-vcpu."""
+        """{other labels: value} of one life, as {("HLT",): 3}, or {("HLT", "0"): 3} with --per-vcpu."""
         found = self.counters().items()
         return {
             rest: value for (life, called, rest), value in found if called == name and life and life.pid == str(pid)
@@ -63,8 +63,7 @@ class Scrape:
 
     def _key(self, sample):
         who = _who(sample)
-        # In the order of the text: vcpu, reason.
-        rest = tuple(value for label, value in sample.labels.items() if label not in ("domain", "uuid"))
+        rest = tuple(value for label, value in sorted(sample.labels.items()) if label not in ("domain", "uuid"))
         return self._lives[who] if who else None, sample.name, rest
 
 
