@@ -127,7 +127,7 @@ def test_a_word_is_completed(world, typed, words):
         ("guest01 --vcpu 1,", ["1,0", "1,2"]),
         ("guest01 --vcpu 0,1-", ["0,1-1", "0,1-2"]),
         ("-p ", ["42", "4242", "all"]),
-        ("-o ", ["csv", "json", "table", "wide"]),
+        ("-o ", ["csv", "json", "prometheus", "table", "wide"]),
         ("-s ", ["count", "name", "rate", "time"]),
         ("--attach ", ["auto", "raw", "tracepoint"]),
         ("-r HLT,", ["HLT,EPT_MISCONFIG", "HLT,EPT_VIOLATION"]),
