@@ -1,5 +1,6 @@
 """systemd: sockets that it hands over, and what it is told."""
 
+import gc
 import os
 import socket
 
@@ -49,6 +50,10 @@ def test_what_does_not_listen_is_refused(tmp_path):
             with refuses(ExitStatError, f"descriptor {fd}, handed over by LISTEN_FDS") as caught:
                 inherited_sockets(environment(), first=fd)
             assert "Accept=no" in caught.value.hint
+        # It is still open, and its owner's.
+        del caught
+        gc.collect()
+        assert [os.fstat(one.fileno()).st_size for one in (quiet, datagrams, file)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", ["path", "abstract"])

@@ -30,6 +30,9 @@ def inherited_sockets(
             # Not made anew: a unit's sandbox may allow no socket of that family.
             one = socket.socket(fileno=fd)
             listens = one.type == socket.SOCK_STREAM and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if not listens:
+                # Else it would be closed with the object, at any time.
+                one.detach()
         except OSError:
             listens = False
         if not listens:
