@@ -40,9 +40,9 @@ class Exporter:
         return body.decode()
 
     def memory_kb(self):
-        """(resident, proportional) memory."""
-        status, rollup = (self._proc / "status").read_text(), (self._proc / "smaps_rollup").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]), int(re.search(r"\nPss:\s+(\d+)", rollup)[1])
+        """Its memory: resident, of that its own (not of a file), and its share of what others have mapped as well."""
+        text = (self._proc / "status").read_text() + (self._proc / "smaps_rollup").read_text()
+        return {name: int(re.search(rf"\b{name}:\s+(\d+)", text)[1]) for name in ("VmRSS", "RssAnon", "Pss")}
 
     def cpu_s(self):
         """CPU seconds that it took since it was started."""
