@@ -29,6 +29,14 @@ def test_a_reason_without_new_exits_is_left_out():
     assert exits_of(snapshot(2, {A: {1: 5, 2: 8}}).since(snapshot(1, {A: {1: 5, 2: 7}}))) == {A: {2: 1}}
 
 
+def test_a_reason_whose_tally_says_nothing_is_left_out():
+    """Its times have been looked at, and there are none yet."""
+    nothing = snapshot(2, {A: {1: 0, 2: 3}})
+    timed = CountSnapshot(2, {A: {1: Tally(0, Durations()), 2: Tally(3, Durations())}})
+    for now in (nothing, timed):
+        assert exits_of(now.since(snapshot(1, {}))) == {A: {2: 3}}
+
+
 def test_a_tid_of_another_process_is_another_thread():
     later = snapshot(2, {Thread(200, 101): {1: 5}})
     assert exits_of(later.since(snapshot(1, {A: {1: 4}}))) == {Thread(200, 101): {1: 5}}

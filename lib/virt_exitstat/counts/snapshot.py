@@ -106,7 +106,7 @@ class CountSnapshot:
                 if tally != before.get(reason, NOTHING)
             }
             if grown:
-                delta[thread] = grown
+                delta[thread] = {reason: tally for reason, tally in grown.items() if tally}
         lost = Lost(*(now - before for now, before in zip(self.lost, earlier.lost)))
         return CountSnapshot(
             self.time_s - earlier.time_s,
