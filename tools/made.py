@@ -20,7 +20,8 @@ from completion_tables import bash_options, fish_options, zsh_options  # noqa: E
 from mdoc import literals, paragraph  # noqa: E402  (lib/ is found by the line above)
 from virt_exitstat.advice.explanation import Explanation  # noqa: E402
 from virt_exitstat.advice.reasons import GROUPS, explanation_of  # noqa: E402
-from virt_exitstat.metrics.families import METRICS, Metric, Wanted  # noqa: E402
+from virt_exitstat.metrics.families import METRICS, Metric  # noqa: E402
+from virt_exitstat.metrics.wanted import Wanted  # noqa: E402
 
 #: The reasons that the README explains; each stands for all that mean the same.
 IN_README = ("HLT", "IOIO", "EPT_MISCONFIG", "MSR_WRITE", "EXTERNAL_INTERRUPT", "EPT_VIOLATION", "CPUID", "PAUSE")

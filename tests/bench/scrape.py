@@ -12,9 +12,10 @@ from virt_exitstat.counts.snapshot import CountSnapshot, State, Thread  # noqa: 
 from virt_exitstat.counts.tally import Tally  # noqa: E402
 from virt_exitstat.isa.vmx import VMX  # noqa: E402
 from virt_exitstat.metrics.exposition import expose, import_client  # noqa: E402
-from virt_exitstat.metrics.families import Collected, Identity, Wanted, make_families, name_domains  # noqa: E402
+from virt_exitstat.metrics.families import Collected, Identity, make_families, name_domains  # noqa: E402
 from virt_exitstat.metrics.garbage import no_search_for_cycles  # noqa: E402
 from virt_exitstat.metrics.totals import Totals, add_reading  # noqa: E402
+from virt_exitstat.metrics.wanted import Wanted  # noqa: E402
 from virt_exitstat.reports.reading import Reading  # noqa: E402
 from virt_exitstat.targets.target import Targets  # noqa: E402
 

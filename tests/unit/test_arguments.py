@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,8 @@ from virt_exitstat.reports.choose import Choice
 from virt_exitstat.reports.sort import Sort
 from virt_exitstat.targets.selection import Selection, guess_duration
 from virt_exitstat.targets.target import Target, Targets, VCpu
+
+LIB = Path(__file__).resolve().parents[2] / "lib"
 
 
 def parse(line):
@@ -514,3 +518,11 @@ def test_about_takes_a_word_or_none(line, word):
 def test_about_counts_nothing(options):
     with refuses(UsageError, "--about counts nothing, "):
         parse(f"--about HLT {options}")
+
+
+def test_the_command_line_imports_nothing_that_metrics_are_made_by():
+    """Each start pays for it, and each Tab."""
+    script = "import sys, virt_exitstat.arguments.parser; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=LIB, capture_output=True, text=True, check=True)
+    metrics = {name for name in done.stdout.split() if name.startswith("virt_exitstat.metrics.")}
+    assert metrics == {"virt_exitstat.metrics.wanted"}

@@ -9,8 +9,9 @@ from test_totals import add_up, reading, timed
 
 from made_up_reports import domain
 from virt_exitstat.metrics.exposition import CONTENT_TYPE, expose, import_client
-from virt_exitstat.metrics.families import METRICS, Collected, Identity, Wanted, make_families, name_domains
+from virt_exitstat.metrics.families import METRICS, Collected, Identity, make_families, name_domains
 from virt_exitstat.metrics.totals import Totals
+from virt_exitstat.metrics.wanted import Wanted
 from virt_exitstat.targets.nova import NovaNames
 
 WEB, DB = domain("web01", 100, 2), domain("db01", 200)

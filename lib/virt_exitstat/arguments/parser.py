@@ -14,7 +14,7 @@ from ..counts.origin import Attachment
 from ..errors import UsageError
 from ..formats.json_document import JSON
 from ..formats.table import TABLE
-from ..metrics.families import Wanted
+from ..metrics.wanted import Wanted
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration

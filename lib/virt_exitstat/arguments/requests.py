@@ -9,7 +9,7 @@ from typing import Union
 
 from ..counts.origin import Attachment
 from ..formats.table import TABLE
-from ..metrics.families import Wanted
+from ..metrics.wanted import Wanted
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection

@@ -11,15 +11,7 @@ from ..targets.nova import NovaNames
 from .buckets import distribution_of
 from .family import Family, Kind, Sample
 from .totals import DomainTotals, Sum, Totals
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Metrics that are told only where they are wanted: by vCPU, the histogram, the domains' other names."""
-
-    per_vcpu: bool = False
-    histogram: bool = False
-    domain_info: bool = False
+from .wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ class Collected:
     totals: Totals
     domains: tuple[NamedDomain, ...]
     timed: bool = False
-    wanted: Wanted = Wanted()
+    wanted: Wanted = Wanted()  # noqa: RUF009  (frozen)
     libvirt_up: bool | None = None
     seconds: float = 0.0
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from ...arguments.requests import Counting
 from ...domains.identity import named_by_qemu, read_nova
-from ...metrics.families import Collected, Identity, Wanted, make_families, name_domains
+from ...metrics.families import Collected, Identity, make_families, name_domains
 from ...metrics.family import Family
 from ...metrics.garbage import no_search_for_cycles
 from ...metrics.totals import Totals, add_reading
+from ...metrics.wanted import Wanted
 from ...run.session import Session
 from ...targets.target import Target
 from ...world import World
