@@ -480,6 +480,13 @@ def fetch(url):
         return response.read().decode()
 
 
+def wait_for_exits(url):
+    """Until the first exit of db01 is counted: a reason is served from then on."""
+    deadline = time.monotonic() + 20
+    while ("db01", "IO_INSTRUCTION") not in exits(fetch(url)):
+        assert time.monotonic() < deadline, "nothing is counted"
+
+
 def test_sixty_scrapes_by_two_at_a_time_leave_memory_and_descriptors_as_they_were(tmp_path):
     process = start(tmp_path, "--listen", "0", "-a", GROWS="1")
     url = read_url(process)
@@ -517,6 +524,7 @@ def test_idle_connections_leave_descriptors_to_those_who_count(tmp_path):
     limited = ["bash", "-c", 'ulimit -n 64; exec "$@"', "bash"]
     process = start(tmp_path, "--listen", "0", before=limited, GROWS="1")
     url = read_url(process)
+    wait_for_exits(url)
     idle = [connect_to(url) for _ in range(120)]
     found = [samples(fetch(url)) for _ in range(3)]
     process.terminate()
