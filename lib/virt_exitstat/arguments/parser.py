@@ -52,7 +52,7 @@ examples:
   virt-exitstat -d 42 10                the domain that is named 42
   virt-exitstat --explain guest01 10    what is worth a change, and how
   virt-exitstat --about HLT             what a reason, an MSR, a port is
-  virt-exitstat --listen 19969           metrics for Prometheus
+  virt-exitstat --listen 19969          metrics for Prometheus
   virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
