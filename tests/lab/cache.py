@@ -5,6 +5,7 @@ The cache is `/var/cache/virt-exitstat-lab`, or `$VIRT_EXITSTAT_LAB_CACHE`.
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+_IN_ITS_OWN_NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 class LabError(Exception):
@@ -35,7 +38,7 @@ def built_once(name: str, made_from: Iterable[Path], seconds: int, build: Callab
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
             for old in cache.glob(f"{name}-*"):
-                shutil.rmtree(old)
+                _remove(old)
             started = time.monotonic()
             say(f"building {name}, once (about {seconds} s) ..")
             with tempfile.TemporaryDirectory(prefix=f"{name}-building-", dir=cache) as scratch:
@@ -45,6 +48,18 @@ def built_once(name: str, made_from: Iterable[Path], seconds: int, build: Callab
                 result.rename(home)
             say(f"built {name} in {time.monotonic() - started:.0f} s")
     return home
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory of the cache and nothing that is mounted in it."""
+    listed = subprocess.run(
+        ["findmnt", "--json", "--list", "--output", "target"], capture_output=True, text=True, check=True
+    ).stdout
+    mounts = [Path(mount["target"]) for mount in json.loads(listed)["filesystems"]]
+    for mount in reversed(mounts):
+        if directory.resolve() in mount.parents:
+            subprocess.run(["umount", mount], check=True)
+    shutil.rmtree(directory)
 
 
 def cache_directory() -> Path:
@@ -68,9 +83,12 @@ def apt_mirror() -> str:
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
-    """Run a step of a build; LabError with its first error when it fails."""
+    """Run a step of a build; LabError with its first error when it fails.
+
+    What it mounts and what it starts are its own: they end with it, and it ends with this process, however that ends.
+    """
     done = subprocess.run(
-        command,
+        ["setpriv", "--pdeathsig", "KILL", *_IN_ITS_OWN_NAMESPACES, *command],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

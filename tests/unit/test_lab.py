@@ -1,5 +1,6 @@
 """The lab's own promises: what it builds is whole or not there, what hangs is ended, and the status comes back."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from monitor import parse_cpus
 from verdict import Evidence, Kind, judge
 
 LAB = Path(__file__).resolve().parents[1] / "lab"
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="what the lab builds needs root")
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +86,38 @@ built_once("debian", [Path({str(recipe)!r})], 1, build)
     assert (home / "disk").read_text() == "whole" and built(cache) == [home]
 
 
+@needs_root
+def test_what_a_step_mounts_is_gone_with_it(tmp_path):
+    run(["mount", "-t", "tmpfs", "lab", str(tmp_path)], {})
+    assert not os.path.ismount(tmp_path)
+
+
+@needs_root
+def test_a_killed_build_takes_its_step_with_it(tmp_path):
+    lock, started = tmp_path / "lock", tmp_path / "started"
+    os.mkfifo(started)
+    step = ["flock", str(lock), "sh", "-c", f"echo >{started}; sleep 600"]
+    program = f"import sys; sys.path.insert(0, {str(LAB)!r}); from cache import run; run({step!r}, {{}})"
+    with subprocess.Popen([sys.executable, "-c", program]) as building:
+        started.read_text()
+        building.send_signal(signal.SIGKILL)
+    subprocess.run(["flock", "--timeout", "60", lock, "true"], check=True)
+
+
+@needs_root
+def test_what_is_mounted_in_an_old_build_is_not_removed_with_it(recipe, cache, tmp_path):
+    left, precious = cache / "debian-building-0/root/proc", tmp_path / "precious"
+    left.mkdir(parents=True)
+    precious.mkdir()
+    (precious / "file").write_text("kept")
+    subprocess.run(["mount", "--bind", precious, left], check=True)
+    try:
+        home = built_once("debian", [recipe], 1, write_disk)
+    finally:
+        subprocess.run(["umount", "--quiet", left], check=False)
+    assert (precious / "file").read_text() == "kept" and built(cache) == [home]
+
+
 def test_two_labs_at_once_build_once(recipe):
     builds, start = [], threading.Barrier(2)
 
@@ -101,6 +137,7 @@ def test_two_labs_at_once_build_once(recipe):
     assert len(builds) == 1
 
 
+@needs_root
 def test_a_step_that_fails_says_its_first_error_in_one_line():
     said = "I: starting; E: cannot resolve the mirror; E: apt-get update failed; I: bye"
     with pytest.raises(LabError) as caught:
