@@ -4,7 +4,6 @@ import fcntl
 import os
 import select
 import shlex
-import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +11,7 @@ import termios
 import time
 from pathlib import Path
 
-import pytest
+from required import find_program
 
 COMPLETIONS = Path(__file__).resolve().parents[1] / "completions"
 SHELLS = ("bash", "zsh", "fish")
@@ -70,8 +69,7 @@ class Shell:
         `user` is handed to Popen: user, group and extra_groups, all three or none.
         """
         self._kind = kind
-        if not shutil.which(_COMMANDS[kind][0]):
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {kind}: 'tests/setup' installs it")
+        find_program(_COMMANDS[kind][0], kind)
         bin_dir, start, said = home / "bin", home / "start", home / "said"
         bin_dir.mkdir()
         (bin_dir / "virt-exitstat").write_text(_STAND_IN.format(answers=answers, said=said))

@@ -1,21 +1,9 @@
 """The programs that these tests need, and a Prometheus with made-up data."""
 
-import os
-import shutil
-
 import pytest
 
 import made_up_world
-
-
-def find_program(name, package):
-    """Where a program is; without it a test fails where all tests were asked for, and else is skipped."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    found = shutil.which(name, path=path)
-    if not found:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"no {name}: 'apt install {package}', or tests/setup, installs it")
-    return found
+from required import find_program
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import find_program
 from made_up_world import HERE, RULES
+from required import find_program
 
 TREE = RULES.parents[1]
 UNITS = TREE / "systemd"
