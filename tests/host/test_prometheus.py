@@ -1,17 +1,16 @@
 """A real Prometheus scrapes the exporter, whose counter is made up: what it stores is what was counted."""
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import time
-import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from prometheus_api import running
+from required import find_program
 
 DRIVER = [sys.executable, str(Path(__file__).resolve().parents[1] / "cli/run_driver.py")]
 
@@ -21,12 +20,6 @@ scrape_configs:
 - job_name: virt-exitstat
   static_configs: [{{targets: ["{host}"]}}]
 """
-
-
-def require(program):
-    if not shutil.which(program):
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"no {program} on this machine: 'tests/setup' installs it")
 
 
 @pytest.fixture(scope="module")
@@ -44,52 +37,15 @@ def exporter(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(exporter, tmp_path_factory):
-    """Ask a Prometheus that has scraped the exporter twice: a query to {labels: value}."""
-    require("prometheus")
-    home = tmp_path_factory.mktemp("prometheus")
-    (home / "prometheus.yml").write_text(CONFIGURATION.format(host=exporter))
-    words = [
-        "prometheus",
-        f"--config.file={home}/prometheus.yml",
-        f"--storage.tsdb.path={home}/data",
-        "--web.listen-address=127.0.0.1:0",
-    ]
-    with open(home / "log", "wb") as log:
-        server = subprocess.Popen(words, stdout=log, stderr=log)
-    port = wait_for(lambda: listening_port(server.pid), home / "log")
-
-    def query(text):
-        url = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': text})}"
-        with urllib.request.urlopen(url, timeout=20) as response:
-            found = json.load(response)["data"]["result"]
-        return [(one["metric"], one.get("values") or float(one["value"][1])) for one in found]
-
-    wait_for(lambda: sum(value for _, value in query("count_over_time(up[1m])")) >= 4, home / "log")
-    yield query
-    server.terminate()
-    server.wait(20)
+    """Ask a Prometheus that has scraped the exporter four times: a query to [(labels, value)]."""
+    program = find_program("prometheus", "prometheus")
+    home, configuration = tmp_path_factory.mktemp("prometheus"), CONFIGURATION.format(host=exporter)
+    with running(home, configuration, until=lambda one: scrapes(one) >= 4, program=program) as prometheus:
+        yield prometheus.query
 
 
-def wait_for(is_there, log):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if found := is_there():
-                return found
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text()[-3000:])
-
-
-def listening_port(pid):
-    """The port of IPv4's loopback on which the process listens."""
-    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
-            return int(words[1].partition(":")[2], 16)
-    return None
+def scrapes(prometheus):
+    return sum(count for _, count in prometheus.query("count_over_time(up[1m])"))
 
 
 def test_every_scrape_is_taken(ask):
@@ -101,7 +57,7 @@ def test_what_is_stored_grows_as_the_counter_does(ask):
     ((labels, values),) = ask('kvm_exits_total{domain="db01"}[1m]')
     assert labels["vcpu"] == "0" and labels["uuid"] == "22222222-2222-4222-8222-222222222222"
     (first_s, first), (last_s, last) = values[0], values[-1]
-    assert (float(last) - float(first)) / (last_s - first_s) == pytest.approx(99, rel=0.1)
+    assert (last - first) / (last_s - first_s) == pytest.approx(99, rel=0.1)
 
 
 def test_a_hostile_name_is_stored_as_it_is(ask):
@@ -127,8 +83,8 @@ def test_the_types_are_known(ask, exporter):
 
 
 def test_its_checker_has_nothing_to_say(exporter):
-    require("promtool")
+    promtool = find_program("promtool", "prometheus")
     with urllib.request.urlopen(f"http://{exporter}/metrics", timeout=20) as response:
         text = response.read()
-    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")

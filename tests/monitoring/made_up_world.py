@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from prometheus_api import Prometheus
+import prometheus_api
 
 HERE = Path(__file__).parent
 RULES = HERE.parents[1] / "monitoring/virt-exitstat.rules.yml"
@@ -52,7 +51,7 @@ def openmetrics(end_s):
     return "\n".join([*lines, "# EOF", ""])
 
 
-class WorldPrometheus(Prometheus):
+class WorldPrometheus(prometheus_api.Prometheus):
     """A server that runs, with the time of its data's last sample."""
 
     def __init__(self, url, end_s):
@@ -61,8 +60,8 @@ class WorldPrometheus(Prometheus):
 
 
 @contextmanager
-def running(promtool, prometheus, directory):
-    """A Prometheus on loopback with the made-up data, which has evaluated the rules twice."""
+def running(promtool, program, directory):
+    """A Prometheus with the made-up data, which has evaluated the rules twice."""
     end_s = int(time.time())
     (directory / "world.txt").write_text(openmetrics(end_s))
     subprocess.run(
@@ -71,38 +70,13 @@ def running(promtool, prometheus, directory):
         capture_output=True,
     )
     # JSON is YAML.
-    config = {"global": {"evaluation_interval": "1s"}, "rule_files": [str(RULES)]}
-    (directory / "prometheus.yml").write_text(json.dumps(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with open(directory / "log", "w+") as log:
-        server = subprocess.Popen(
-            [
-                prometheus,
-                f"--config.file={directory}/prometheus.yml",
-                f"--storage.tsdb.path={directory}/data",
-                f"--web.listen-address={address}",
-            ],
-            stderr=log,
-        )
-        try:
-            one = WorldPrometheus(f"http://{address}", end_s)
-            deadline = time.monotonic() + 30
-            while not _has_evaluated(one):
-                assert server.poll() is None and time.monotonic() < deadline, (directory / "log").read_text()
-                time.sleep(0.1)
-            yield one
-        finally:
-            server.terminate()
-            server.wait()
+    configuration = json.dumps({"global": {"evaluation_interval": "1s"}, "rule_files": [str(RULES)]})
+    with prometheus_api.running(directory, configuration, until=_has_evaluated, program=program) as prometheus:
+        yield WorldPrometheus(prometheus.url, end_s)
 
 
 def _has_evaluated(prometheus):
     """Whether each rule was evaluated after all that it may look at: twice."""
-    try:
-        groups = prometheus.ask("rules")["groups"]
-        records = prometheus.query("count_over_time(instance_domain:kvm_exit_time:ratio_rate5m[1m])")
-    except OSError:
-        return False
+    groups = prometheus.ask("rules")["groups"]
+    records = prometheus.query("count_over_time(instance_domain:kvm_exit_time:ratio_rate5m[1m])")
     return bool(groups) and bool(records) and all(count >= 2 for _, count in records)
