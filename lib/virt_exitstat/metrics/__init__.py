@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: reports added up since the start, as families of samples, as text."""
+"""Metrics for Prometheus: readings added up since the start, as families of samples, as text."""

@@ -39,8 +39,8 @@ class Session:
     """Counts `targets`, and what `source` says has come since, until the counter is detached.
 
     A target is counted and shown until its process is gone: the report of the interval in which it ended is its last.
-    `follows` says that the counter can be told of other threads, `timed` that it times exits and waiting
-    for a CPU is wanted, `detailed` that it tells what caused them.
+    `follows` says that the counter can be told of other threads, `timed` that exits are timed and that waiting for a
+    CPU is wanted, `detailed` that their causes are told.
     """
 
     def __init__(
