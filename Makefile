@@ -87,18 +87,19 @@ install:            ## (root) install below PREFIX (default /usr/local), staged 
 	$(if $(wildcard completions/_*),install -D -m 644 -t $(DESTDIR)$(ZSH_COMPLETIONS) completions/_*)
 	$(if $(wildcard completions/*.fish),install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/*.fish)
 
+# Files $(1) into $(2), with the tool where PREFIX has it.
+define install_units
+	install -D -m 644 -t $(2) $(1)
+	for file in $(1); do sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(2)/$${file##*/} || exit; done
+endef
+
 install-exporter:   ## (root) install the service for Prometheus, its user's description, rules and dashboard
-	install -d $(UNITS)
-	for unit in systemd/*.service systemd/*.socket; do \
-	    sed 's|=/usr/bin/|=$(PREFIX)/bin/|' $$unit >$(UNITS)/$${unit##*/} && chmod 644 $(UNITS)/$${unit##*/} || exit; done
+	$(call install_units,systemd/*.service systemd/*.socket,$(UNITS))
 	install -D -m 644 systemd/virt-exitstat.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/virt-exitstat.conf
 	rm -rf $(SHARE)/virt-exitstat-exporter
 	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter monitoring/*.yml
 	install -D -m 644 -t $(SHARE)/virt-exitstat-exporter/dashboards monitoring/dashboards/*
-	install -d $(SHARE)/virt-exitstat-exporter/examples
-	for file in systemd/examples/*; do \
-	    sed 's|=/usr/bin/|=$(PREFIX)/bin/|' $$file >$(SHARE)/virt-exitstat-exporter/examples/$${file##*/} && \
-	    chmod 644 $(SHARE)/virt-exitstat-exporter/examples/$${file##*/} || exit; done
+	$(call install_units,systemd/examples/*,$(SHARE)/virt-exitstat-exporter/examples)
 
 uninstall:          ## (root) remove what install and install-exporter put there
 	rm -rf $(SHARE)/virt-exitstat-exporter
