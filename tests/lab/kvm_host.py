@@ -38,11 +38,13 @@ def programs_loaded():
 
 
 def bpf_objects():
-    """The kernel's programs, maps and what links programs to events, by id."""
+    """The kernel's programs, maps and what links programs to events, by id; systemd's, for units, are left out."""
     found = set()
     for kind in ("prog", "map", "link"):
         listed = subprocess.run(["bpftool", "-j", kind], capture_output=True, text=True, check=True).stdout
-        found |= {(kind, entry["id"]) for entry in json.loads(listed)}
+        found |= {
+            (kind, entry["id"]) for entry in json.loads(listed or "[]") if not entry.get("name", "").startswith("sd_")
+        }
     return found
 
 

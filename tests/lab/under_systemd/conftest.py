@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kvm_host import CHECKOUT, wait_until
-from systemd_host import SERVICE, SOCKET, ScrapingPrometheus, Started, bpf_loaded, systemctl
+from kvm_host import CHECKOUT, bpf_objects, wait_until
+from systemd_host import SERVICE, SOCKET, ScrapingPrometheus, Started, systemctl
 
 _FIGURES = []
 
@@ -35,7 +35,7 @@ def installed():
 @pytest.fixture(scope="module")
 def service():
     """The service, enabled and started."""
-    before = bpf_loaded()
+    before = bpf_objects()
     systemctl("enable", "--now", SERVICE)
     yield Started(port=19969, loaded_before=before)
     systemctl("disable", "--now", SERVICE, SOCKET)

@@ -1,6 +1,5 @@
 """The doors to the host's systemd, to its BPF programs, and to the Prometheus that scrapes there."""
 
-import json
 import math
 import re
 import subprocess
@@ -19,7 +18,7 @@ class Started(NamedTuple):
     """The service that was started: its port, and what BPF there was before."""
 
     port: int
-    loaded_before: dict
+    loaded_before: set
 
 
 def systemctl(*arguments):
@@ -45,15 +44,6 @@ def seconds_to_ready(unit):
 def status_of(pid):
     """{field: value} of a process, as the kernel tells them."""
     return dict(re.findall(r"^(\w+):\s*(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
-
-
-def bpf_loaded():
-    """The ids of BPF programs, maps and links, without those of systemd, which has some for the sandboxes of units."""
-    found = {}
-    for kind in ("prog", "map", "link"):
-        listed = subprocess.run(["bpftool", "-j", kind], capture_output=True, text=True, check=True).stdout
-        found[kind] = {one["id"] for one in json.loads(listed or "[]") if not one.get("name", "").startswith("sd_")}
-    return found
 
 
 class ScrapingPrometheus(Prometheus):
