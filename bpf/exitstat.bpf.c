@@ -14,14 +14,17 @@
  *                   of `lost`
  *   DETAIL          defined when details are wanted; with it come DETAIL_KEY, DETAIL_VALUE, DETAILS, how many there is
  *                   room for, NO_DETAIL, a key of `lost`, each KIND_* and the bits of what is told (layout.py), INTERRUPT,
- *                   the reason that means that the host was interrupted, FAULT_BITS of a page fault, and of events whose
- *                   arguments have moved FAULT_ERROR_AT and XEN_CALL_AT (events.py)
+ *                   the reason that means that the host was interrupted, FAULT_BITS of a page fault, of which FAULT_WRITE,
+ *                   _FETCH and _THERE are some, and of events whose arguments have moved FAULT_ERROR_AT and XEN_CALL_AT
+ *                   (events.py)
  *   STOPPED, GUEST, UNKNOWN  with either of the two: slots of a row's `window` that are no reason
  *   ROWS_FD, CACHE_FD, BLOCKS_FD, CPUS  arrays of a single value each, which are addressed directly; CPUS is how many words
  *                   CACHE_FD has, 64 bytes apart. Not defined where the kernel takes no such value: then maps are looked up
  *   SLOT_RANGES     RANGE(first reason, reasons, first slot) ..: the dense slots of this ISA (ReasonTable.ranges)
  *   REASON_MASK     bits of the raw reason that say why; the rest are flags
- *   REASON_IN       where the reason is: RECORD, ARGUMENT, VCPU or VCPU_POINTER (ReasonIn)
+ *   REASON_IN       where the reason is: RECORD, ARGUMENT, VCPU, VCPU_POINTER, RECORD_PAIR or ARGUMENT_PAIR (ReasonIn)
+ *   CODE_MASK, TRAP, CODES  with the _PAIRs: the bits of a code that count, the code of a trap, whose class is the reason,
+ *                   and what is added to any other code (ReasonPair)
  *   OFFSET_0, _1    the offsets that go with it (AttachPlan.offsets)
  *   CAST_FUNCTION, CAST_U32, CAST_U64  BTF ids of bpf_rdonly_cast() and of structures that begin with a number of that
  *                   width (attach_plan.Cast); not defined where the kernel lacks the function
@@ -208,6 +211,15 @@ static u64 (*rdonly_cast)(u64 from, u32 type) = (void *)CAST_FUNCTION;
     asm volatile("%0 = *(" width " *)(%1 + 0)" : "=r"(to) : "r"(rdonly_cast(from, type)))
 #endif
 
+#ifdef CODES
+// arm64: why the run loop of KVM was left and, if by a trap, the trap's class; else the class is an earlier trap's.
+static __always_inline u32 join(u32 code, u32 trap_class)
+{
+    code &= CODE_MASK;
+    return code == TRAP ? trap_class : CODES + code;
+}
+#endif
+
 static __always_inline long read_reason(void *args, u32 *reason)
 {
 #if REASON_IN == RECORD
@@ -219,6 +231,12 @@ static __always_inline long read_reason(void *args, u32 *reason)
 
     asm volatile("" : : "r"(isa));
     *reason = ((u64 *)args)[0];
+    return 0;
+#elif REASON_IN == RECORD_PAIR
+    *reason = join(*(u32 *)(args + OFFSET_0), *(u32 *)(args + OFFSET_1));
+    return 0;
+#elif REASON_IN == ARGUMENT_PAIR
+    *reason = join(((u64 *)args)[0], ((u64 *)args)[1]);
     return 0;
 #else
     u64 vcpu = ((u64 *)args)[0];
@@ -650,4 +668,28 @@ static __always_inline u64 waited(u64 ns)
 }
 
 EVENT(kvm_vcpu_wakeup, WAKEUP, STRONG, waited(A(0)) | MARKED(A(1) & 1))
+
+// arm64's: what KVM's own words for a page fault (ESR_ELx) mean, in bits of ours.
+static __always_inline u64 stage2_fault(u64 esr)
+{
+    u64 is_fetch = esr >> 26 == 0x20, type = esr & 0x3c, is_permission = type == 0xc;
+    // The CPU walks the guest's page tables, and writes to them only where it may not (kvm_is_write_fault).
+    u64 is_write = esr & 1 << 7 ? is_permission : !is_fetch && esr & 1 << 6;
+
+    return (is_write ? FAULT_WRITE : 0) | (is_fetch ? FAULT_FETCH : 0) |
+           (is_permission || type == 8 ? FAULT_THERE : 0);
+}
+
+// A system register as instructions encode it: Op0, Op1, CRn, CRm, Op2, from the top; the trap's word has other places.
+static __always_inline u64 system_register(u64 esr)
+{
+    return (esr >> 20 & 3) << 14 | (esr >> 14 & 7) << 11 | (esr >> 10 & 15) << 7 | (esr >> 1 & 15) << 3 |
+           (esr >> 17 & 7);
+}
+
+EVENT(kvm_guest_fault, PAGE_FAULT, WEAK, stage2_fault((u32)A(1)))
+EVENT(kvm_handle_sys_reg, SYSTEM_REGISTER, STRONG, system_register(A(0)) | WROTE(!(A(0) & 1)))
+EVENT(kvm_hvc_arm64, SMCCC_CALL, STRONG, (u32)A(1))
+// What a WFI waits for is told by kvm_vcpu_wakeup, and that it was one; nothing comes behind a WFE.
+EVENT(kvm_wfx_arm64, WAIT, A(1) & 1 ? STRONG : WEAK, A(1) & 1)
 #endif

@@ -29,8 +29,9 @@ class BtfWriter:
         self._types.append(self._pack(self._string(name), info, size_or_type, *words))
         return self._first_id() + len(self._types) - 1
 
-    def integer(self, name, size):
-        return self.type("INT", name, size, words=[8 * size])
+    def integer(self, name, size, *, signed=False):
+        # BTF_INT_SIGNED is bit 24 of the fourth word.
+        return self.type("INT", name, size, words=[signed << 24 | 8 * size])
 
     def array(self, element, count):
         return self.type("ARRAY", words=[element, element, count])

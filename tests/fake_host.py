@@ -17,6 +17,8 @@ class FakeHost:
         self.proc = root / "proc"
         self.run_dir = root / "run/libvirt/qemu"
         self.proc.mkdir()
+        # Since Linux 6.1; a host of ours is no other machine where the tests run on one.
+        self.add_file("proc/sys/kernel/arch", "x86_64\n")
         self.run_dir.mkdir(parents=True)
 
     def add_process(

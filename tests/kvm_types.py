@@ -36,6 +36,19 @@ class KvmTypes(BtfWriter):
         self.typedef("btf_trace_kvm_exit", self.pointer(function))
         return self
 
+    def with_arguments(self, *types):
+        """arm64's kvm_exit; `types` are ids or names as below, that of `void *__data` comes by itself."""
+        named = {
+            "int": lambda: self.integer("int", 4, signed=True),
+            "unsigned int": lambda: self.integer("unsigned int", 4),
+            "long": lambda: self.integer("long int", 8, signed=True),
+            "unsigned long": lambda: self.integer("long unsigned int", 8),
+        }
+        ids = [named[of]() if of in named else of for of in types]
+        function = self.function_type([("", self.void_pointer), *(("", of) for of in ids)])
+        self.typedef("btf_trace_kvm_exit", self.pointer(function))
+        return self
+
     def with_svm(self, *, vcpu_at=0, vmcb_at=552, code_at=112, **other):
         """vcpu_svm.vmcb -> control.exit_code."""
         of = {"vcpu": self.vcpu, "exit_code": self.u32, **other}

@@ -5,6 +5,8 @@ import shlex
 import pytest
 from fake_world import DB01, KVM_EXIT, WEB01
 
+from virt_exitstat.isa.arm64 import ARM64
+from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
 
@@ -43,13 +45,17 @@ def test_reasons_are_those_of_this_hosts_isa(world):
     assert offered(world, "--complete reasons") == sorted(set(SVM.reasons.names.values()))
     world.host.add_file("proc/cpuinfo", CPUINFO.format("vmx"))
     assert offered(world, "--complete reasons") == sorted(set(VMX.reasons.names.values()))
+    world.host.add_file("proc/sys/kernel/arch", "aarch64\n")
+    assert offered(world, "--complete reasons") == sorted(set(ARM64.reasons.names.values()))
 
 
 @pytest.mark.parametrize("flags", ["sse", None])
-def test_reasons_are_those_of_both_where_the_isa_is_not_known(world, flags):
+def test_reasons_are_those_of_all_where_the_isa_is_not_known(world, flags):
     if flags:
         world.host.add_file("proc/cpuinfo", CPUINFO.format(flags))
-    assert offered(world, "--complete reasons") == sorted({*VMX.reasons.names.values(), *SVM.reasons.names.values()})
+    names = {name for isa in ISAS for name in isa.reasons.names.values()}
+    assert {"IOIO", "IO_INSTRUCTION", "WFX"} <= names
+    assert offered(world, "--complete reasons") == sorted(names)
 
 
 def test_words_are_what_about_knows(world):
@@ -71,6 +77,8 @@ def test_reasons_are_offered_where_the_kernels_own_cannot_be_read(world):
     event.unlink()
     event.mkdir()
     assert offered(world, "--complete reasons") == sorted(set(VMX.reasons.names.values()))
+    world.host.add_file("proc/sys/kernel/arch", "aarch64\n")
+    assert offered(world, "--complete reasons") == sorted(set(ARM64.reasons.names.values()))
 
 
 def test_pids_are_those_of_kvm_processes(world):

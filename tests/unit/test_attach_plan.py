@@ -207,7 +207,8 @@ def test_a_format_without_names_still_counts(host):
 
 def test_a_plan_attaches_to_the_tracepoint_that_its_reason_comes_with():
     attachments = {reason_in: AttachPlan(reason_in, (), "").attachment for reason_in in ReasonIn}
-    assert attachments.pop(ReasonIn.RECORD) is Attachment.TRACEPOINT
+    records = [attachments.pop(reason_in) for reason_in in (ReasonIn.RECORD, ReasonIn.RECORD_PAIR)]
+    assert set(records) == {Attachment.TRACEPOINT}
     assert set(attachments.values()) == {Attachment.RAW}
 
 

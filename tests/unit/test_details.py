@@ -17,6 +17,8 @@ from virt_exitstat.counts.details import (
     decode_detail,
 )
 from virt_exitstat.counts.tally import Tally, add_up
+from virt_exitstat.isa.arm64 import ARM64
+from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
 
@@ -52,6 +54,10 @@ def decode(kind, value, isa=VMX, *, by_qemu=False):
         (Kind.AVIC_REGISTER, 0x80, Detail(Kind.AVIC_REGISTER, 0x80, Access.READ)),
         (Kind.VECTOR, 0xEC, Detail(Kind.VECTOR, 0xEC)),
         (Kind.IRQ, 45, Detail(Kind.IRQ, 45)),
+        (Kind.SYSTEM_REGISTER, 0xC65D | WROTE, Detail(Kind.SYSTEM_REGISTER, 0xC65D, Access.WRITE)),
+        (Kind.SYSTEM_REGISTER, 0xDF02, Detail(Kind.SYSTEM_REGISTER, 0xDF02, Access.READ)),
+        (Kind.SMCCC_CALL, 0xC400_0003, Detail(Kind.SMCCC_CALL, 0xC400_0003)),
+        (Kind.WAIT, 1, Detail(Kind.WAIT, 1)),
         (Kind.WAKEUP, 8 | MARKED, Detail(Kind.WAKEUP, 8, mark=Mark.SLEPT)),
         (Kind.WAKEUP, 0, Detail(Kind.WAKEUP, 0, mark=Mark.POLLED)),
     ],
@@ -64,6 +70,10 @@ def test_each_kind_is_decoded(kind, value, detail):
 @pytest.mark.parametrize(
     ("isa", "bits", "access", "mark"),
     [
+        (ARM64, 0b000, Access.READ, Mark.NO_PAGE),
+        (ARM64, 0b001, Access.WRITE, Mark.NO_PAGE),
+        (ARM64, 0b101, Access.WRITE, Mark.PAGE_THERE),
+        (ARM64, 0b110, Access.FETCH, Mark.PAGE_THERE),
         (SVM, 0b00000, Access.READ, Mark.NO_PAGE),
         (SVM, 0b00111, Access.WRITE, Mark.PAGE_THERE),
         (SVM, 0b10100, Access.FETCH, Mark.NO_PAGE),
@@ -78,9 +88,10 @@ def test_a_page_fault_is_decoded_as_its_isa_tells_it(isa, bits, access, mark):
     assert decode(Kind.PAGE_FAULT, bits, isa) == Detail(Kind.PAGE_FAULT, 0, access, 0, mark)
 
 
-@pytest.mark.parametrize("isa", [VMX, SVM], ids=["vmx", "svm"])
+@pytest.mark.parametrize("isa", ISAS, ids=[isa.name for isa in ISAS])
 def test_the_reason_of_a_host_interrupt_is_one(isa):
-    assert isa.reasons.name_of(isa.interrupt) == {"VMX": "EXTERNAL_INTERRUPT", "SVM": "INTR"}[isa.name]
+    names = {"VMX": "EXTERNAL_INTERRUPT", "SVM": "INTR", "ARM64": "IRQ"}
+    assert isa.reasons.name_of(isa.interrupt) == names[isa.name]
 
 
 def test_details_add_up_and_what_is_missing_is_not_told():

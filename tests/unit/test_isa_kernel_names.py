@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from virt_exitstat.isa.arm64 import ARM64
 from virt_exitstat.isa.kernel_names import name_reasons, parse_kernel_names
 from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
@@ -15,21 +16,21 @@ every_isa = pytest.mark.parametrize("isa", ISAS, ids=[isa.name for isa in ISAS])
 every_kernel = pytest.mark.parametrize("kernel", ["bullseye", "bookworm", "trixie", "sid"])
 
 
-def read_format(kernel):
-    return (DATA / f"kvm_exit.format.{kernel}").read_text()
+def read_format(kernel, isa=VMX):
+    return (DATA / f"kvm_exit.format.{'arm64.' if isa is ARM64 else ''}{kernel}").read_text()
 
 
 @every_kernel
 @every_isa
 def test_our_names_are_the_kernels(kernel, isa):
-    names = parse_kernel_names(isa, read_format(kernel))
+    names = parse_kernel_names(isa, read_format(kernel, isa))
     assert {reason: isa.reasons.names.get(reason) for reason in names} == names
 
 
 @every_kernel
 @every_isa
 def test_a_kernel_that_is_not_newer_than_this_program_adds_no_name(kernel, isa):
-    assert name_reasons(isa, read_format(kernel)) == isa
+    assert name_reasons(isa, read_format(kernel, isa)) == isa
 
 
 def test_a_newer_kernels_name_is_added_in_our_spelling():
@@ -40,9 +41,10 @@ def test_a_newer_kernels_name_is_added_in_our_spelling():
 
 @every_isa
 def test_a_spelling_is_no_name_of_ours_and_leads_to_one(isa):
-    names = set(isa.reasons.names.values())
-    assert not set(isa.spellings) & names
-    assert set(isa.spellings.values()) <= names
+    for table in isa.kernel_tables:
+        names = {name for reason, name in isa.reasons.names.items() if reason >= table.first}
+        assert not set(table.spellings) & names
+        assert set(table.spellings.values()) <= names
 
 
 def test_the_kernels_spelling_becomes_ours():
@@ -60,10 +62,40 @@ def test_the_whole_of_the_kernels_tables_is_parsed(kernel, vmx, svm):
     assert (len(parse_kernel_names(VMX, text)), len(parse_kernel_names(SVM, text))) == (vmx, svm)
 
 
+@pytest.mark.parametrize(("kernel", "classes"), [("bullseye", 34), ("bookworm", 34), ("trixie", 35), ("sid", 35)])
+def test_both_tables_of_arm64_are_parsed(kernel, classes):
+    text = read_format(kernel, ARM64)
+    names = parse_kernel_names(ARM64, text)
+    # Every pair in the file but the code of a trap, which is no reason.
+    assert len(names) == text.count('" }') - 1 == classes + 3
+    assert {reason: names[reason] for reason in (0x00, 0x01, 0x16, 0x2F)} == {
+        0x00: "UNKNOWN",
+        0x01: "WFX",
+        0x16: "HVC64",
+        0x2F: "SERROR",
+    }
+    assert {reason: name for reason, name in names.items() if reason >= 0x100} == {
+        0x100: "IRQ",
+        0x101: "EL1_SERROR",
+        0x100 + 0xBADCA11: "HYP_GONE",
+    }
+
+
+def test_a_newer_kernels_code_and_class_have_its_names():
+    text = read_format("sid", ARM64).replace('{2, "TRAP" }', '{2, "TRAP" }, {4, "new" }')
+    text = text.replace('"ERET" }', '"ERET" }, { (((0x3eUL))), "New" }')
+    assert {*parse_kernel_names(ARM64, text).items()} - {
+        *parse_kernel_names(ARM64, read_format("sid", ARM64)).items()
+    } == {
+        (0x104, "NEW"),
+        (0x3E, "NEW"),
+    }
+
+
 @every_kernel
 @every_isa
 def test_flags_are_no_reasons(kernel, isa):
-    assert "FAILED_VMENTRY" not in parse_kernel_names(isa, read_format(kernel)).values()
+    assert "FAILED_VMENTRY" not in parse_kernel_names(isa, read_format(kernel, isa)).values()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +134,7 @@ def test_a_format_without_tables_gives_no_names(isa, text):
     assert parse_kernel_names(isa, text) == {}
 
 
-def test_one_table_alone_is_not_taken_for_svms():
+def test_one_table_alone_is_not_taken_for_svms_nor_for_arm64s():
     text = '__print_symbolic(REC->exit_reason, { 1, "one" })'
     assert parse_kernel_names(VMX, text) == {1: "ONE"}
-    assert parse_kernel_names(SVM, text) == {}
+    assert parse_kernel_names(SVM, text) == parse_kernel_names(ARM64, text) == {}

@@ -4,9 +4,9 @@ import pytest
 from refusals import refuses
 
 from virt_exitstat.errors import UsageError
-from virt_exitstat.isa import known, svm, vmx
+from virt_exitstat.isa import arm64, known, svm, vmx
 
-VMX, SVM = vmx.VMX.reasons, svm.SVM.reasons
+VMX, SVM, ARM64 = vmx.VMX.reasons, svm.SVM.reasons, arm64.ARM64.reasons
 
 every_isa = pytest.mark.parametrize("table", [isa.reasons for isa in known.ISAS], ids=[isa.name for isa in known.ISAS])
 
@@ -46,10 +46,14 @@ def test_rows_are_whole_cache_lines(table):
 
 
 def test_the_tables_are_as_big_as_the_program_is_planned_for():
-    assert (VMX.slots, SVM.slots) == (95, 223)
+    assert (VMX.slots, SVM.slots, ARM64.slots) == (95, 223, 71)
 
 
-@pytest.mark.parametrize(("table", "unslotted"), [(VMX, set()), (SVM, {0x80000018, 0x8000001A})], ids=["vmx", "svm"])
+@pytest.mark.parametrize(
+    ("table", "unslotted"),
+    [(VMX, set()), (SVM, {0x80000018, 0x8000001A}), (ARM64, {0x100 + 0xBADCA11})],
+    ids=["vmx", "svm", "arm64"],
+)
 def test_every_named_reason_has_its_slot_or_is_known_to_have_none(table, unslotted):
     assert {reason for reason in table.names if table.slot_of(reason) is None} == unslotted
     for reason in table.names.keys() - unslotted:
@@ -67,8 +71,9 @@ def test_every_named_reason_has_its_slot_or_is_known_to_have_none(table, unslott
                 *(0x8000FFFC, 0x80010000, 0xFFFFFFFE),
             ],
         ),
+        (ARM64, [64, 0xFF, 0x107, 0x100 + 0xBADCA11, 0x80000100, 0xFFFFFFFF]),
     ],
-    ids=["vmx", "svm"],
+    ids=["vmx", "svm", "arm64"],
 )
 def test_reasons_beside_the_ranges_have_no_slot(table, reasons):
     assert [reason for reason in reasons if table.slot_of(reason) is not None] == []
@@ -99,6 +104,24 @@ def test_a_reason_without_a_slot_may_have_a_name():
     assert VMX.with_names({95: "OF_A_NEWER_KERNEL"}).name_of(95) == "OF_A_NEWER_KERNEL"
 
 
+def test_on_arm64_the_class_is_the_reason_of_a_trap_only():
+    """Behind any other code stands the class of an earlier trap; bit 31 of the code is a pending SError."""
+    pair = arm64.ARM64.place
+    for code, trap_class, name in (
+        (2, 0x16, "HVC64"),
+        (2, 0x2F, "SERROR"),
+        (2 | 1 << 31, 0x16, "HVC64"),
+        (0, 0x16, "IRQ"),
+        (1 << 31, 0x16, "IRQ"),
+        (1, 0x16, "EL1_SERROR"),
+        (3, 0x16, "IL"),
+        (0xBADCA11, 0x16, "HYP_GONE"),
+        (4, 0x16, "UNKNOWN(0x104)"),
+        (2, 0x3F, "UNKNOWN(0x3f)"),
+    ):
+        assert ARM64.name_of(pair.reason_of(code, trap_class)) == name
+
+
 def test_svm_has_no_flags():
     assert SVM.slot_of(0x78) == 0x78
     assert SVM.slot_of(0x80000078) is None
@@ -124,6 +147,7 @@ def test_some_names_as_the_manuals_have_them():
         "NPF",
     ]
     assert SVM.name_of(0xFFFFFFFF) == "INVALID"
+    assert [ARM64.name_of(reason) for reason in (0x01, 0x18, 0x24, 0x100)] == ["WFX", "SYS64", "DABT_LOW", "IRQ"]
 
 
 @every_isa
@@ -155,6 +179,11 @@ def test_the_kernels_name_is_the_fallback_and_ours_comes_first(table):
         (SVM, "114", 0x72),
         (SVM, "cpuid", 0x72),
         (SVM, "0xFFFFFFFF", 0xFFFFFFFF),
+        (ARM64, "wfx", 1),
+        (ARM64, "0x101", 0x101),
+        # The kernel has a class of this name, 0; a class without a name is another one.
+        (ARM64, "UNKNOWN", 0),
+        (ARM64, "UNKNOWN(0x2)", 2),
         (VMX, "UNKNOWN(0x5f)", 95),
         (SVM, "unknown(0x80000099)", 0x80000099),
         (SVM.with_names({0x40A: "OF_A_NEWER_KERNEL"}), "of_a_newer_kernel", 0x40A),
@@ -176,6 +205,11 @@ def test_a_name_that_two_reasons_have_means_both():
     assert SVM.with_names({0x40A: "HLT"}).find("HLT") == {0x40A, 0x78}
 
 
+@pytest.mark.parametrize("table", [VMX, SVM], ids=["vmx", "svm"])
+def test_a_name_that_another_isa_has_means_nothing(table):
+    assert table.find("UNKNOWN") == table.find("WFX") == frozenset()
+
+
 @every_isa
 @pytest.mark.parametrize(
     "word",
@@ -188,7 +222,6 @@ def test_a_name_that_two_reasons_have_means_both():
         "\x1b[2J",
         "99999999999",
         "(others)",
-        "UNKNOWN",
         "UNKNOWN()",
         "UNKNOWN(12)",
         "(0x47)",

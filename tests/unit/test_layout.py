@@ -7,6 +7,7 @@ import pytest
 
 from virt_exitstat.counts import layout
 from virt_exitstat.counts.snapshot import Lost, Thread
+from virt_exitstat.isa.arm64 import ARM64
 from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
@@ -28,7 +29,9 @@ def test_the_highest_row_is_below_the_number_that_means_skipped():
     assert layout.MOST_ROWS - 1 < (1 << layout.ROW_BITS) - 2
 
 
-@pytest.mark.parametrize(("isa", "plain", "timed"), [(VMX, 768, 1024), (SVM, 1792, 2304)], ids=["VMX", "SVM"])
+@pytest.mark.parametrize(
+    ("isa", "plain", "timed"), [(VMX, 768, 1024), (SVM, 1792, 2304), (ARM64, 576, 768)], ids=["VMX", "SVM", "ARM64"]
+)
 def test_a_row_is_whole_cache_lines_and_only_times_make_it_longer(isa, plain, timed):
     assert layout.row_structure(isa.reasons.slots, timed=False).size == plain
     assert layout.row_structure(isa.reasons.slots, timed=True).size == timed

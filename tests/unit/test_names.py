@@ -3,13 +3,17 @@
 import pytest
 
 from virt_exitstat.counts.details import Access, Detail, Kind, Mark
+from virt_exitstat.isa.arm64 import ARM64
+from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.names.entry import Named, Table, in_a_row, in_order, one
+from virt_exitstat.names.entry import X86, Named, Table, in_a_row, in_order, one
 from virt_exitstat.names.host import parse_header_msrs, parse_irq_lines
 from virt_exitstat.names.known import TABLES, all_words, find_number, find_word
 from virt_exitstat.names.namer import Namer
 from virt_exitstat.names.tables import apic, cpuid, hypercalls, interrupts, memory, msrs, ports
+from virt_exitstat.names.tables.arm64 import calls, registers
+from virt_exitstat.names.tables.arm64 import memory as virt
 
 READ, WRITE, FETCH = Access.READ, Access.WRITE, Access.FETCH
 
@@ -72,7 +76,7 @@ def test_entries_in_a_row_and_in_order():
 
 
 def test_tables_are_all_those_that_the_modules_have():
-    modules = (apic, cpuid, hypercalls, interrupts, memory, msrs, ports)
+    modules = (apic, cpuid, hypercalls, interrupts, memory, msrs, ports, calls, registers, virt)
     made = [value for module in modules for value in vars(module).values() if isinstance(value, Table)]
     assert sorted(map(id, made)) == sorted(map(id, TABLES))
 
@@ -145,6 +149,20 @@ def test_x2apic_msrs_are_the_registers_of_the_apic():
         (Kind.XEN_HYPERCALL, 32, "event_channel_op"),
         (Kind.VECTOR, 0xFB, "call function on one CPU"),
         (Kind.VECTOR, 0xF2, "posted interrupt"),
+        # op0, op1, CRn, CRm, op2 as `mrs x0, S3_0_C12_C11_5` has them: bits 20 to 5 of the instruction.
+        (Kind.SYSTEM_REGISTER, 0xC65D, "ICC_SGI1R_EL1"),
+        (Kind.SYSTEM_REGISTER, 0xC020, "ID_AA64PFR0_EL1"),
+        (Kind.SYSTEM_REGISTER, 0xDCE8, "PMCCNTR_EL0"),
+        (Kind.SYSTEM_REGISTER, 0xDF11, "CNTP_CTL_EL0"),
+        (Kind.SYSTEM_REGISTER, 0xDF5E, "PMEVCNTR30_EL0"),
+        (Kind.SYSTEM_REGISTER, 0xDF60, "PMEVTYPER0_EL0"),
+        (Kind.SYSTEM_REGISTER, 0xC080, "SCTLR_EL1"),
+        (Kind.SYSTEM_REGISTER, 0x8084, "OSLAR_EL1"),
+        (Kind.SYSTEM_REGISTER, 0x43F2, "DC CISW"),
+        (Kind.SMCCC_CALL, 0x84000000, "PSCI_VERSION"),
+        (Kind.SMCCC_CALL, 0xC4000003, "PSCI_CPU_ON"),
+        (Kind.SMCCC_CALL, 0xC5000021, "PV_TIME_ST"),
+        (Kind.SMCCC_CALL, 0x86000001, "KVM_PTP"),
     ],
 )
 def test_known_numbers_have_their_names(kind, number, name):
@@ -231,7 +249,58 @@ def test_a_detail_is_described(detail, words):
     assert namer.describe(detail) == words
 
 
-@pytest.mark.parametrize("isa", [SVM, VMX], ids=["svm", "vmx"])
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        (Detail(Kind.SYSTEM_REGISTER, 0xC65D, WRITE), "write ICC_SGI1R_EL1"),
+        (Detail(Kind.SYSTEM_REGISTER, 0xC03D, READ), "read S3_0_C0_C7_5"),
+        (Detail(Kind.SMCCC_CALL, 0x84000000), "call 0x84000000 PSCI_VERSION"),
+        (Detail(Kind.SMCCC_CALL, 0x84000008, by_qemu=True), "call 0x84000008 PSCI_SYSTEM_OFF, by QEMU"),
+        (Detail(Kind.SMCCC_CALL, 0xC2000000), "call 0xc2000000"),
+        (Detail(Kind.WAIT, 0), "WFI"),
+        (Detail(Kind.WAIT, 1), "WFE"),
+        (Detail(Kind.WAKEUP, 8, mark=Mark.SLEPT), "slept < 256us"),
+        (Detail(Kind.IRQ, 9), "IRQ 9 kvm guest vtimer"),
+        (Detail(Kind.IRQ, 3), "IRQ 3"),
+        (Detail(Kind.MMIO, 0x09000000, WRITE, by_qemu=True), "write 0x9000000 serial port (PL011), by QEMU"),
+        (Detail(Kind.MMIO, 0x09000018, READ, by_qemu=True), "read 0x9000018 serial port (PL011), by QEMU"),
+        (Detail(Kind.MMIO, 0x0800010C, WRITE), "write 0x800010c GIC distributor"),
+        (Detail(Kind.MMIO, 0x0A003E50, WRITE), "write 0xa003e50 virtio-mmio"),
+        (Detail(Kind.MMIO, 0x3F008004, READ, by_qemu=True), "read 0x3f008004 PCI configuration, by QEMU"),
+        (Detail(Kind.MMIO, 0x4010008004, READ, by_qemu=True), "read 0x4010008004 PCI configuration, high, by QEMU"),
+        (Detail(Kind.MMIO, 0x8000003004, WRITE), "write 0x8000003004 virtio doorbell, queue 1"),
+        (Detail(Kind.MMIO, 0x10003000, WRITE), "write 0x10003000 virtio doorbell, queue 0"),
+        (Detail(Kind.MMIO, 0x10003000, READ), "read 0x10003000 a PCI device"),
+        # A PC's devices are not there; this is memory, or nothing.
+        (Detail(Kind.MMIO, 0xFED000F0, READ, by_qemu=True), "read 0xfed000f0, by QEMU"),
+        (Detail(Kind.MMIO, 0xFEE000B0, WRITE), "write 0xfee000b0"),
+        (Detail(Kind.MMIO, 0xFE003000, WRITE), "write 0xfe003000"),
+        (Detail(Kind.MMIO, 0xA0000, WRITE, by_qemu=True), "write 0xa0000 firmware flash, by QEMU"),
+    ],
+)
+def test_a_detail_of_arm64_is_described(detail, words):
+    assert Namer(ARM64.name, irq_lines={9: "kvm guest vtimer"}).describe(detail) == words
+
+
+def test_arm64s_devices_are_no_pcs():
+    details = [Detail(Kind.MMIO, address, WRITE) for address in (0x09000000, 0x0A000050, 0x10003000)]
+    assert [Namer(isa.name).name_of(detail) for isa in (SVM, VMX) for detail in details] == [""] * 6
+
+
+def test_tables_are_of_isas_that_there_are():
+    names = {isa.name for isa in ISAS}
+    assert {name for table in TABLES for name in table.isas} <= names
+    assert names - {*X86} == {ARM64.name}
+
+
+def test_a_name_that_every_register_has_is_its_number():
+    for number in (0xC65D, 0xDF5E, 0x43F2, 0, 0xFFFF):
+        assert registers.parse_generic(registers.generic_name(number)) == number
+    assert registers.generic_name(0xC65D) == "S3_0_C12_C11_5"
+    assert [registers.parse_generic(word) for word in ("S3_0_C16_C0_0", "S4_0_C0_C0_0", "S3_0_C0_C0", "")] == [None] * 4
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=[isa.name for isa in ISAS])
 @pytest.mark.parametrize("number", [0, 0x6E0, (1 << 64) - 1])
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_is_described_whatever_its_number(kind, number, isa):
@@ -299,9 +368,26 @@ def test_tsc_deadline_is_found(word):
         ("vector 0xec", ["local timer"]),
         ("x2apic eoi", ["x2APIC EOI"]),
         ("hpet", ["HPET"]),
-        ("serial", ["serial 4", "serial 2", "serial 3", "serial 1", "serial number"]),
+        (
+            "serial",
+            [
+                *("serial 4", "serial 2", "serial 3", "serial 1", "serial number"),
+                *("serial port (PL011)", "second serial port (PL011)"),
+            ],
+        ),
         ("Serial 1", ["serial 1"]),
         ("IDE 1", ["IDE 1", "IDE 1 control"]),
+        ("ICC_SGI1R_EL1", ["ICC_SGI1R_EL1"]),
+        ("S3_0_C12_C11_5", ["ICC_SGI1R_EL1"]),
+        ("s3_0_c12_c11_4", []),
+        ("register 0xc65d", ["ICC_SGI1R_EL1"]),
+        ("call 0x84000000", ["PSCI_VERSION"]),
+        ("wfe", ["WFE"]),
+        ("0x9000000", ["serial port (PL011)"]),
+        # A PC's and arm64's.
+        ("0x8000003000", ["a PCI device", "a PCI device, high"]),
+        ("mmio 0x100", ["firmware flash"]),
+        ("0xd00000", ["firmware flash"]),
         ("local timer", ["local timer"]),
         ("kick_cpu", ["KICK_CPU"]),
         # Exact names, then those that begin with it, then those that contain it.
@@ -405,6 +491,33 @@ def test_interrupt_lines_have_the_names_of_their_devices():
         124: "arch_timer",
         125: "dma-x",
         126: "caf\udce9 \u2028 \x1b[31m",
+    }
+
+
+ARM64_INTERRUPTS = """\
+           CPU0       CPU1
+  9:          0          0     GICv3  25 Level     vgic
+ 11:        311        208     GICv3  30 Level     kvm guest ptimer
+ 12:       4121       3904     GICv3  27 Level     kvm guest vtimer
+ 13:      53123      50211     GICv3  26 Level     arch_timer
+ 16:       1004          0     GICv3  33 Level     uart-pl011
+ 45:     123456        789   ITS-MSI 524288 Edge      nvme0q1
+ 46:         12          0  ITS-PCI-MSIX-0000:01:00.0   1 Edge      eth0-rx-0
+IPI0:     12345      23456       Rescheduling interrupts
+IPI1:       123        234       Function call interrupts
+Err:          0
+"""
+
+
+def test_interrupt_lines_of_arm64_have_names_and_its_ipis_no_lines():
+    assert parse_irq_lines(ARM64_INTERRUPTS) == {
+        9: "vgic",
+        11: "kvm guest ptimer",
+        12: "kvm guest vtimer",
+        13: "arch_timer",
+        16: "uart-pl011",
+        45: "nvme0q1",
+        46: "eth0-rx-0",
     }
 
 

@@ -36,6 +36,10 @@ class Kind(enum.IntEnum):
     IRQ = 14
     #: The end of a halt.
     WAKEUP = 15
+    #: arm64: a register that KVM emulates, a call by the SMC Calling Convention, an instruction that waits.
+    SYSTEM_REGISTER = 16
+    SMCCC_CALL = 17
+    WAIT = 18
 
 
 class Access(enum.Enum):
@@ -69,7 +73,9 @@ class Detail(NamedTuple):
 
     `number` is the MSR, the first port, the CPUID leaf, the guest-physical address, the hypercall, the control
     register, the APIC register's offset, the vector or the interrupt's line. Of a wake-up it is the power of two of
-    microseconds that it came before; of a page fault 0. `size` is bytes of a port's access, else 0. `by_qemu`: KVM
+    microseconds that it came before; of a page fault 0. Of a system register it is op0, op1, CRn, CRm and op2 as
+    instructions have them (2, 3, 4, 4 and 3 bits), of a call its function id, of an instruction that waits 1 for WFE,
+    0 for WFI. `size` is bytes of a port's access, else 0. `by_qemu`: KVM
     returned to QEMU for it.
     """
 
@@ -108,7 +114,10 @@ def add_up_costs(several: Iterable[Mapping[Detail, Cost]]) -> dict[Detail, Cost]
 
 #: Kinds of which the kernel tells whether the guest read or wrote.
 _ACCESSED = frozenset(
-    (Kind.MSR, Kind.PORT, Kind.MMIO, Kind.CONTROL_REGISTER, Kind.APIC_REGISTER, Kind.AVIC_REGISTER),
+    (
+        *(Kind.MSR, Kind.PORT, Kind.MMIO, Kind.CONTROL_REGISTER, Kind.APIC_REGISTER, Kind.AVIC_REGISTER),
+        Kind.SYSTEM_REGISTER,
+    ),
 )
 
 

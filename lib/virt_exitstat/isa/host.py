@@ -6,7 +6,8 @@ import contextlib
 from pathlib import Path
 
 from ..errors import ExitStatError
-from ..host.files import AbsentFileError, is_there, read_text
+from ..host.files import AbsentFileError, HostFileError, is_there, read_text
+from ..host.machine import machine
 from .instruction_set import Isa
 from .kernel_names import name_reasons
 from .known import find_isa
@@ -21,7 +22,7 @@ def host_isa(root: Path) -> Isa:
     Raises ExitStatError when this host has none that is known. Where the event's format cannot be read (only root may),
     the kernel's own names are missing.
     """
-    isa = find_isa(read_text(root / "proc/cpuinfo"))
+    isa = find_isa(machine(root), lambda: read_text(root / "proc/cpuinfo"))
     try:
         return name_reasons(isa, read_event_format(isa, root))
     except ExitStatError:
@@ -33,10 +34,41 @@ def read_event_format(isa: Isa, root: Path) -> str:
     with contextlib.suppress(AbsentFileError):
         return read_format("kvm", "kvm_exit", root)
     if any(is_there(root / directory / "events") for directory in _TRACEFS):
-        raise ExitStatError(
-            "this kernel has no tracepoint kvm:kvm_exit: KVM is not loaded", f"load it with 'modprobe {isa.module}'"
-        )
+        why, hint = _without_kvm(isa)
+        raise ExitStatError(f"this kernel has no tracepoint kvm:kvm_exit: {why}", hint)
     raise ExitStatError("tracefs is not mounted", "mount it with 'mount -t tracefs tracefs /sys/kernel/tracing'")
+
+
+def _without_kvm(isa: Isa) -> tuple[str, str]:
+    if isa.module:
+        return "KVM is not loaded", f"load it with 'modprobe {isa.module}'"
+    return "it is built without KVM", "boot a kernel with CONFIG_KVM=y, as distributions' kernels have it"
+
+
+def check_kvm(isa: Isa, root: Path) -> None:
+    """Raise ExitStatError where KVM is built into the kernel and cannot run: its events are there nonetheless."""
+    # A unit with PrivateDevices= has no /dev/kvm, and a container need not have it; sysfs shows the device to both.
+    if isa.module or any(is_there(root / path) for path in ("dev/kvm", "sys/devices/virtual/misc/kvm")):
+        return
+    if _kvm_mode(root) == "none":
+        raise ExitStatError(
+            "KVM is switched off on this host: its kernel was booted with kvm-arm.mode=none",
+            "take that from the kernel's command line, and boot",
+        )
+    raise ExitStatError(
+        "KVM cannot run on this host: there is no /dev/kvm",
+        "the kernel must be started at EL2, by the firmware or, in a guest, with nested virtualization;"
+        " 'dmesg | grep -i kvm' says why it was not",
+    )
+
+
+def _kvm_mode(root: Path) -> str:
+    """The last one on the kernel's command line, which counts."""
+    try:
+        words = read_text(root / "proc/cmdline").split()
+    except HostFileError:
+        return ""
+    return next((word.partition("=")[2] for word in reversed(words) if word.startswith("kvm-arm.mode=")), "")
 
 
 def read_format(system: str, event: str, root: Path) -> str:

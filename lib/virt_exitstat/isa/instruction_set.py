@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..errors import UsageError
@@ -27,8 +28,53 @@ class ReasonPlace:
     pointer: str | None = None
 
 
+class Argument(NamedTuple):
+    """An argument of a tracepoint: its name, its size in bytes, and whether it is signed."""
+
+    name: str
+    size: int
+    signed: bool
+
+
+@dataclass(frozen=True)
+class ReasonPair:
+    """A reason that two numbers tell: a code, and the class of a trap, the first two of the event's `arguments`.
+
+    With the code `trap` the class is the reason, else it means nothing, and the reason is `codes` + the code. Of a code
+    only the bits of `code_mask` count. The event's record has fields of the same names.
+    """
+
+    arguments: tuple[Argument, ...]
+    code_mask: int
+    trap: int
+    codes: int
+
+    def reason_of(self, code: int, trap_class: int) -> int:
+        """The raw reason that they mean."""
+        code &= self.code_mask
+        return trap_class if code == self.trap else self.codes + code
+
+
+class KernelTable(NamedTuple):
+    """A table of names in the event's `print fmt`: its position among those that stand there.
+
+    `first` is added to its numbers, but for those that are no reasons, `without`. `spellings` is {the kernel's name:
+    ours} where the two differ.
+    """
+
+    position: int
+    first: int = 0
+    without: frozenset[int] = frozenset()
+    spellings: Mapping[str, str] = MappingProxyType({})
+
+    def spell(self, kernel_name: str) -> str:
+        """The kernel's own name of a reason, as its event's format and its traces have it, in our spelling."""
+        spelled = re.sub(r"\W+", "_", kernel_name).upper()
+        return self.spellings.get(spelled, spelled)
+
+
 class FaultBits(NamedTuple):
-    """Bits of what KVM's event of a page fault says: what the guest did, and any that says that the page is there.
+    """Bits of what is told of a page fault: what the guest did, and any that says that the page is there.
 
     `reserved` is AMD's sign of memory that belongs to a device; 0 where there is none.
     """
@@ -48,27 +94,23 @@ class FaultBits(NamedTuple):
 class Isa:
     """One instruction set.
 
-    `name` is the vendor's, and in lower case JSON's. `cpu_flag` tells it in /proc/cpuinfo, `module` is KVM's module for
-    it. `idle` are the raw reasons that mean that the guest has nothing to do, `interrupt` the one that means that the
-    host was interrupted; `fault` tells page faults. `kernel_table` is the position of its table among those that the
-    event's `print fmt` names reasons by; `spellings` is {the kernel's name: ours} where the two differ.
+    `name` is the vendor's, and in lower case JSON's. `machine` is the architecture as uname(2) has it; where it has
+    several, `cpu_flag` tells them apart in /proc/cpuinfo. `module` is KVM's module for it, "" where KVM is built in.
+    `idle` are the raw reasons that mean that the guest has nothing to do, `interrupt` the one that means that the host
+    was interrupted; `fault` tells page faults. `kernel_tables` are those of its tables that the event's `print fmt`
+    names reasons by. `place` is where the reason is.
     """
 
     name: str
-    cpu_flag: str
+    machine: str
     module: str
     reasons: ReasonTable
     idle: frozenset[int]
     interrupt: int
     fault: FaultBits
-    kernel_table: int
-    spellings: Mapping[str, str] = field(repr=False, hash=False)
-    place: ReasonPlace
-
-    def spell(self, kernel_name: str) -> str:
-        """The kernel's own name of a reason, as its event's format and its traces have it, in our spelling."""
-        spelled = re.sub(r"\W+", "_", kernel_name).upper()
-        return self.spellings.get(spelled, spelled)
+    kernel_tables: tuple[KernelTable, ...] = field(repr=False, hash=False)
+    place: ReasonPlace | ReasonPair
+    cpu_flag: str = ""
 
     def with_names(self, names: Mapping[int, str]) -> Isa:
         """The same, in which reasons without a name have that of `names`, {raw reason: name}."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from .instruction_set import Isa
+from .instruction_set import Isa, KernelTable
 
 _PAIR = re.compile(r'\{\s*([^{},"]+?)\s*,\s*"([^"]*)"\s*\}')
 
-# A term of a literal: `10`, `0x040`, `-1`; since Linux 7 `0x80000001ull`.
+# A term of a literal: `10`, `0x040`, `-1`; since Linux 7 `0x80000001ull`; on arm64 `(((0x16UL)))`.
 _TERM = re.compile(r"(-?(?:0x[0-9a-f]+|0|[1-9][0-9]*))[ul]*", re.IGNORECASE)
 
 
@@ -20,15 +21,20 @@ def name_reasons(isa: Isa, event_format: str) -> Isa:
 def parse_kernel_names(isa: Isa, event_format: str) -> dict[int, str]:
     """The running kernel's names of the ISA's reasons, in our spelling: {raw reason: name}.
 
-    `print fmt` has a `__print_symbolic` table for each ISA. Empty when there is none for this one. A literal
-    that is not a number is skipped: a kernel without TRACE_DEFINE_ENUM prints the constant's name instead.
+    `print fmt` has a `__print_symbolic` table for each ISA, or several for one. Empty when one of this ISA's is not
+    there. A literal that is not a number is skipped: a kernel without TRACE_DEFINE_ENUM prints the constant's name.
     """
     tables = event_format.split("__print_symbolic(")[1:]
-    if len(tables) <= isa.kernel_table:
+    if len(tables) <= max(table.position for table in isa.kernel_tables):
         return {}
-    found = _PAIR.findall(tables[isa.kernel_table].split("__print_flags(")[0])
-    numbered = ((_parse_number(literal), isa.spell(name)) for literal, name in found)
-    return {number: name for number, name in numbered if number is not None and name}
+    return {reason: name for table in isa.kernel_tables for reason, name in _parse_table(table, tables[table.position])}
+
+
+def _parse_table(table: KernelTable, text: str) -> Iterator[tuple[int, str]]:
+    for literal, name in _PAIR.findall(text.split("__print_flags(")[0]):
+        number = _parse_number(literal)
+        if number is not None and number not in table.without and name:
+            yield table.first + number, table.spell(name)
 
 
 def _parse_number(literal: str) -> int | None:

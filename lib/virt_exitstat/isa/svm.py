@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .instruction_set import FaultBits, Isa, ReasonPlace
+from .instruction_set import FaultBits, Isa, KernelTable, ReasonPlace
 from .reasons import ReasonTable, SlotRange
 
 # #DE .. #SX; a reason 0x40 + n is an intercepted exception n (APM vol. 2, appendix C).
@@ -139,6 +139,7 @@ _SPELLINGS = {
 
 SVM = Isa(
     name="SVM",
+    machine="x86_64",
     cpu_flag="svm",
     module="kvm_amd",
     reasons=ReasonTable(
@@ -162,8 +163,7 @@ SVM = Isa(
     # The error code of #PF (APM vol. 2, 8.4.2).
     fault=FaultBits(write=1 << 1, fetch=1 << 4, there=1 << 0, reserved=1 << 3),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
-    kernel_table=1,
-    spellings=MappingProxyType(_SPELLINGS),
+    kernel_tables=(KernelTable(1, spellings=MappingProxyType(_SPELLINGS)),),
     # exit_code is u64 since 2026, u32 before; the lower half is all there is to know, and it comes first on x86.
     place=ReasonPlace(struct="vcpu_svm", pointer="vmcb", paths=("control.exit_code",), sizes=(4, 8)),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from .instruction_set import FaultBits, Isa, ReasonPlace
+from .instruction_set import FaultBits, Isa, KernelTable, ReasonPlace
 from .reasons import ReasonTable, SlotRange
 
 # Names: arch/x86/include/uapi/asm/vmx.h of Linux 6.18. Those that KVM does not handle and the header therefore lacks
@@ -93,6 +93,7 @@ _NAMES = {
 
 VMX = Isa(
     name="VMX",
+    machine="x86_64",
     cpu_flag="vmx",
     module="kvm_intel",
     reasons=ReasonTable(
@@ -109,8 +110,7 @@ VMX = Isa(
     # The exit qualification of an EPT violation (SDM vol. 3, 28.2.1): the access, and what the page would allow.
     fault=FaultBits(write=1 << 1, fetch=1 << 2, there=0b111 << 3),
     # The event prints `(REC->isa == KVM_ISA_VMX) ? names of VMX : names of SVM`.
-    kernel_table=0,
-    spellings=MappingProxyType({}),
+    kernel_tables=(KernelTable(0),),
     # Since Linux 6.16 the reason is in the part that VMX and TDX share, vcpu_vt.
     place=ReasonPlace(struct="vcpu_vmx", paths=("vt.exit_reason", "exit_reason"), sizes=(4,)),
 )

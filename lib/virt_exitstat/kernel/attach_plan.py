@@ -10,9 +10,13 @@ from pathlib import Path
 from ..counts.origin import Attachment
 from ..errors import ExitStatError
 from ..host.files import AbsentFileError, HostFileError, is_there, read_bytes
-from ..isa.host import host_isa, read_event_format
-from ..isa.instruction_set import Isa, ReasonPlace
+from ..isa.host import check_kvm, host_isa, read_event_format
+from ..isa.instruction_set import Isa, ReasonPair, ReasonPlace
 from .btf import FUNC, STRUCT, TYPEDEF, Btf, BtfError
+from .events import parse_fields
+
+# What speaks for the regular tracepoint.
+_FORMAT = "the tracepoint's format"
 
 
 class ReasonIn(enum.IntEnum):
@@ -26,6 +30,14 @@ class ReasonIn(enum.IntEnum):
     VCPU = 2
     #: In a structure that the one around the vCPU points to: the pointer is at offsets[0], the reason at offsets[1].
     VCPU_POINTER = 3
+    #: arm64: a code and a trap's class, in the regular tracepoint's record, at offsets[0] and offsets[1].
+    RECORD_PAIR = 4
+    #: arm64: a code and a trap's class, the raw tracepoint's first two arguments.
+    ARGUMENT_PAIR = 5
+
+
+#: Those for which the regular tracepoint is needed.
+_RECORDS = (ReasonIn.RECORD, ReasonIn.RECORD_PAIR)
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class AttachPlan:
     @property
     def attachment(self) -> Attachment:
         """Raw or regular tracepoint."""
-        return Attachment.TRACEPOINT if self.reason_in is ReasonIn.RECORD else Attachment.RAW
+        return Attachment.TRACEPOINT if self.reason_in in _RECORDS else Attachment.RAW
 
 
 @dataclass(frozen=True)
@@ -73,55 +85,87 @@ class AttachPlans:
 def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachPlans:
     """Find out how to count exits on the kernel whose `/proc` and `/sys` lie below `root`.
 
-    Raises ExitStatError when this host cannot be counted on (not x86 with VMX or SVM, KVM not loaded, tracefs not
-    mounted or not readable) or not in the wanted way.
+    Raises ExitStatError when this host cannot be counted on (an ISA that is not known, KVM not loaded or not usable,
+    tracefs not mounted or not readable) or not in the wanted way.
     """
     isa = host_isa(root)
     text = read_event_format(isa, root)
-    plans, not_raw = ([], "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, root)
+    check_kvm(isa, root)
+    plans, not_raw = ([], "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa.place, isa, text, root)
     if wanted is Attachment.RAW and not plans:
         raise ExitStatError(
             f"the raw tracepoint cannot be used on this kernel: {not_raw}", "leave --attach out, or --attach tracepoint"
         )
     if wanted is not Attachment.RAW:
-        plans.append(_plan_tracepoint(text))
+        plans.append(_plan_tracepoint(isa.place, text))
     return AttachPlans(isa=isa, plans=tuple(plans), not_raw=not_raw)
 
 
-def _plan_tracepoint(text: str) -> AttachPlan:
-    found = re.search(r"\bexit_reason;\s*offset:(\d+);\s*size:4;", text)
+def _plan_tracepoint(place: ReasonPlace | ReasonPair, text: str) -> AttachPlan:
+    if isinstance(place, ReasonPair):
+        code, trap_class = (one.name for one in place.arguments[:2])
+        return AttachPlan(ReasonIn.RECORD_PAIR, (_offset(code, text), _offset(trap_class, text)), _FORMAT)
+    return AttachPlan(ReasonIn.RECORD, (_offset("exit_reason", text),), _FORMAT)
+
+
+def _offset(field: str, text: str) -> int:
+    """Where a field of the record stands. Raises ExitStatError where there is none of that name and 4 bytes."""
+    found = re.search(rf"\b{field};\s*offset:(\d+);\s*size:4;", text)
     if not found:
         raise ExitStatError(
-            "this kernel's kvm:kvm_exit has no field exit_reason of 4 bytes",
+            f"this kernel's kvm:kvm_exit has no field {field} of 4 bytes",
             "please report this with the kernel's version and its events/kvm/kvm_exit/format",
         )
-    return AttachPlan(ReasonIn.RECORD, (int(found.group(1)),), "the tracepoint's format")
+    return int(found.group(1))
 
 
-def _plan_raw(isa: Isa, root: Path) -> tuple[list[AttachPlan], str]:
+def _plan_raw(place: ReasonPlace | ReasonPair, isa: Isa, text: str, root: Path) -> tuple[list[AttachPlan], str]:
     """The raw ways that are proven, the cheapest first, or none and why not."""
     try:
         vmlinux = _read_btf(root, "vmlinux")
-        kvm = _module_btf(root, "kvm", vmlinux)
-        vendor = _module_btf(root, isa.module, vmlinux)
-        if not kvm:
-            # Before Linux 5.11 modules had no BTF, and before 5.16 the reason was an argument. Whether it is one is
-            # told by attaching: the program reads a third argument, which the kernel refuses where there are two.
-            return [AttachPlan(ReasonIn.ARGUMENT, (), "KVM has no BTF; this attaches only where it is right")], ""
-        # `void *__data` and the arguments. Since Linux commit 0a62a0319abb (v5.16) these are (vcpu, isa); before,
-        # (exit_reason, vcpu, isa).
-        parameters = kvm.parameters(kvm.pointee(kvm.find("btf_trace_kvm_exit", TYPEDEF)))
-        if parameters == 3 and vendor:
-            plan = _plan_vcpu(isa.place, vendor)
-            cast = _find_cast(vmlinux) if vmlinux else None
-            return [*([replace(plan, cast=cast, why=f"{plan.why}, read by a cast")] if cast else []), plan], ""
-        if parameters == 3:
-            return [], "the reason is no argument, and the vendor's module has no BTF"
-        if parameters == 4:
-            return [AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument")], ""
-        return [], f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
+        if isinstance(place, ReasonPair):
+            return _plan_arguments(place, text, vmlinux)
+        return _plan_structures(place, isa.module, vmlinux, root)
     except (BtfError, HostFileError) as error:
         return [], f"BTF: {error}"
+
+
+def _plan_arguments(pair: ReasonPair, text: str, vmlinux: Btf | None) -> tuple[list[AttachPlan], str]:
+    """The raw way where types and names prove that the arguments are those known.
+
+    A count of them proves nothing: a patch of 2019 for vendors' kernels has as many, (vcpu_id, ret, vcpu_pc).
+    """
+    if not vmlinux:
+        return [], "the kernel has no BTF, which would tell its arguments"
+    names = parse_fields(text)
+    if names != tuple(one.name for one in pair.arguments):
+        return [], f"kvm_exit has other fields than {', '.join(one.name for one in pair.arguments)}"
+    # The first one is `void *__data`.
+    types = vmlinux.parameter_types(vmlinux.pointee(vmlinux.find("btf_trace_kvm_exit", TYPEDEF)))[1:]
+    if [vmlinux.integer(of) for of in types] != [(one.size, one.signed) for one in pair.arguments]:
+        return [], "BTF shows other types of kvm_exit's arguments than int, unsigned int, unsigned long"
+    return [AttachPlan(ReasonIn.ARGUMENT_PAIR, (), "BTF: code and class are arguments")], ""
+
+
+def _plan_structures(place: ReasonPlace, module: str, vmlinux: Btf | None, root: Path) -> tuple[list[AttachPlan], str]:
+    kvm = _module_btf(root, "kvm", vmlinux)
+    vendor = _module_btf(root, module, vmlinux)
+    if not kvm:
+        # Before Linux 5.11 modules had no BTF, and before 5.16 the reason was an argument. Whether it is one is
+        # told by attaching: the program reads a third argument, which the kernel refuses where there are two.
+        return [AttachPlan(ReasonIn.ARGUMENT, (), "KVM has no BTF; this attaches only where it is right")], ""
+    # `void *__data` and the arguments. Since Linux commit 0a62a0319abb (v5.16) these are (vcpu, isa); before,
+    # (exit_reason, vcpu, isa).
+    parameters = kvm.parameters(kvm.pointee(kvm.find("btf_trace_kvm_exit", TYPEDEF)))
+    if parameters == 3 and vendor:
+        plan = _plan_vcpu(place, vendor)
+        cast = _find_cast(vmlinux) if vmlinux else None
+        return [*([replace(plan, cast=cast, why=f"{plan.why}, read by a cast")] if cast else []), plan], ""
+    if parameters == 3:
+        return [], "the reason is no argument, and the vendor's module has no BTF"
+    if parameters == 4:
+        return [AttachPlan(ReasonIn.ARGUMENT, (), "BTF: the reason is an argument")], ""
+    return [], f"BTF shows {parameters} parameters of btf_trace_kvm_exit, not 3 or 4"
 
 
 def _find_cast(vmlinux: Btf) -> Cast | None:

@@ -19,6 +19,9 @@ _MORE_WORDS = {1: 1, 3: 3, 14: 1, 17: 1}  # INT, ARRAY, VAR, DECL_TAG
 _WORDS_A_PART = {4: 3, 5: 3, 6: 2, 13: 2, 15: 3, 19: 3}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
 
 
+# BTF_INT_SIGNED, of the encoding that stands in an integer's fourth word.
+_SIGNED = 1
+
 # No kernel's types are nested or renamed as often as this.
 _DEEPEST = 32
 
@@ -103,6 +106,18 @@ class Btf:
         if owner._kind(at) != FUNC_PROTO:
             raise BtfError(f"type {type_id} is not a function")
         return owner._words[at + 1] & 0xFFFF
+
+    def parameter_types(self, type_id: int) -> tuple[int, ...]:
+        """The ids of the types of a function's parameters; 0 is void, or `..`."""
+        owner, at = self._plain(type_id)
+        return tuple(owner._words[at + 4 + 2 * index] for index in range(self.parameters(type_id)))
+
+    def integer(self, type_id: int) -> tuple[int, bool]:
+        """The size of an integer in bytes, and whether it is signed."""
+        owner, at = self._plain(type_id)
+        if owner._kind(at) != INT:
+            raise BtfError(f"type {type_id} is not an integer")
+        return owner._words[at + 2], bool(owner._words[at + 3] >> 24 & _SIGNED)
 
     def size(self, type_id: int) -> int:
         """The size of an integer, structure or union, in bytes."""

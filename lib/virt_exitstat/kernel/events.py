@@ -18,7 +18,8 @@ class DetailEvent:
 
     `forms` are the fields that its format may show, behind the common ones: {fields: macros of that form}. All raw
     arguments that are read stand at the same place in each form, but for those that the macros tell. Sources:
-    arch/x86/kvm/trace.h, include/trace/events/kvm.h and irq.h, arch/x86/include/asm/trace/irq_vectors.h.
+    arch/x86/kvm/trace.h, include/trace/events/kvm.h and irq.h, arch/x86/include/asm/trace/irq_vectors.h,
+    arch/arm64/kvm/trace_arm.h and trace_handle_exit.h.
     """
 
     system: str
@@ -62,6 +63,10 @@ EVENTS = (
     _kvm("kvm_avic_incomplete_ipi", "vcpu icrh icrl id index"),
     _kvm("kvm_avic_unaccelerated_access", "vcpu offset ft rw vec"),
     _kvm("kvm_vcpu_wakeup", "ns waited valid"),
+    _kvm("kvm_guest_fault", "vcpu_pc hsr hxfar ipa"),
+    _kvm("kvm_handle_sys_reg", "hsr"),
+    _kvm("kvm_hvc_arm64", "vcpu_pc r0 imm"),
+    _kvm("kvm_wfx_arm64", "vcpu_pc is_wfe"),
     DetailEvent("irq", "irq_handler_entry", "on_irq_handler_entry", {("irq", "name"): {}}),
     *map(
         _vector,

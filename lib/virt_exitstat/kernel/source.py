@@ -9,7 +9,7 @@ from pathlib import Path
 from ..counts.layout import layout_macros
 from ..errors import ExitStatError
 from ..host.files import is_there
-from ..isa.instruction_set import Isa
+from ..isa.instruction_set import Isa, ReasonPair
 from ..targets.thread_filter import ThreadFilter
 from .attach_plan import AttachPlan, ReasonIn
 from .events import DetailEvents
@@ -51,12 +51,25 @@ def program_macros(
         f"-DREASON_MASK={table.mask:#x}",
         *(f"-D{one.name}={one.value}" for one in ReasonIn),
         f"-DREASON_IN={plan.reason_in.value}",
+        *(_pair_macros(isa.place) if isinstance(isa.place, ReasonPair) else ()),
         *([f"-DPID_NS_DEV={namespace.device}", f"-DPID_NS_INO={namespace.inode}"] if namespace else []),
         *(f"-DOFFSET_{index}={offset}" for index, offset in enumerate(plan.offsets)),
         *(f"-DCAST_{name.upper()}={btf_id}" for name, btf_id in (asdict(plan.cast) if plan.cast else {}).items()),
     ]
 
 
+def _pair_macros(pair: ReasonPair) -> list[str]:
+    return [f"-DCODE_MASK={pair.code_mask:#x}", f"-DTRAP={pair.trap}", f"-DCODES={pair.codes:#x}"]
+
+
 def _detail_macros(isa: Isa, events: DetailEvents) -> list[str]:
-    macros = {"INTERRUPT": isa.interrupt, "FAULT_BITS": isa.fault.mask, **events.macros}
+    fault = isa.fault
+    macros = {
+        "INTERRUPT": isa.interrupt,
+        "FAULT_BITS": fault.mask,
+        "FAULT_WRITE": fault.write,
+        "FAULT_FETCH": fault.fetch,
+        "FAULT_THERE": fault.there,
+        **events.macros,
+    }
     return [f"-D{name}={value}" for name, value in macros.items()]

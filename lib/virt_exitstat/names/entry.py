@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from ..counts.details import Kind
 
+#: The instruction sets whose guests have a PC's devices, by Isa.name.
+X86 = ("VMX", "SVM")
+
 
 class Named(NamedTuple):
     """The numbers from `first` to `last`, both included, and what they are called.
@@ -27,14 +30,14 @@ class Table:
     """The names of one subject. `entries` are sorted by their numbers and do not overlap.
 
     `source` is where the facts come from. Tables of one `kind` may overlap: the first one in the registry is the more
-    precise. With an `isa` the numbers mean this only there.
+    precise. With `isas`, names of instruction sets, the numbers mean this only there.
     """
 
     kind: Kind
     heading: str
     source: str
     entries: tuple[Named, ...]
-    isa: str = ""
+    isas: tuple[str, ...] = ()
 
     def find(self, number: int) -> Named | None:
         """The entry that has this number."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..counts.details import Kind
 from .entry import Named, Table
 from .tables import apic, cpuid, hypercalls, interrupts, memory, msrs, ports
+from .tables.arm64 import calls, registers
+from .tables.arm64 import memory as virt
 
 #: Each table, in the order in which they are shown. Of two of a kind that have a number the first one counts.
 TABLES: tuple[Table, ...] = (
@@ -29,6 +31,11 @@ TABLES: tuple[Table, ...] = (
     apic.AVIC_IPIS,
     interrupts.CONTROL_REGISTERS,
     interrupts.VECTORS,
+    registers.REGISTERS,
+    calls.CALLS,
+    calls.INSTRUCTIONS,
+    virt.REGIONS,
+    virt.PCI_MEMORY,
 )
 
 # What may stand before a number, and what it then is.
@@ -44,10 +51,16 @@ _KINDS: Mapping[str, Kind] = {
     "xen call": Kind.XEN_HYPERCALL,
     "apic": Kind.APIC_REGISTER,
     "vector": Kind.VECTOR,
+    "register": Kind.SYSTEM_REGISTER,
+    "system register": Kind.SYSTEM_REGISTER,
+    "call": Kind.SMCCC_CALL,
 }
 
 # A number that stands alone is one of these: of the others nobody would look up the bare number.
 _ALONE = (Kind.MSR, Kind.PORT, Kind.MMIO)
+
+# Nor an address that may be a port as well.
+_ADDRESSES = 0x10000
 
 _NUMBER = re.compile(r"(?:(?P<kind>[a-z -]*[a-z]) +)?(?:0x(?P<hex>[0-9a-f]{1,16})|(?P<decimal>[0-9]{1,20}))")
 
@@ -69,10 +82,15 @@ def find_word(word: str) -> list[tuple[Table, Named]]:
     ('serial') and by words within it ('DEADLINE'). Nothing found is an empty list.
     """
     word = " ".join(word.lower().split())
+    register = registers.parse_generic(word)
+    if register is not None:
+        return _find_numbers((Kind.SYSTEM_REGISTER,), register)
     number = _NUMBER.fullmatch(word)
     if number and (number["kind"] is None or number["kind"] in _KINDS):
-        kinds = _ALONE if number["kind"] is None else (_KINDS[number["kind"]],)
-        return _find_numbers(kinds, int(number["hex"], 16) if number["hex"] else int(number["decimal"]))
+        value = int(number["hex"], 16) if number["hex"] else int(number["decimal"])
+        if number["kind"]:
+            return _find_numbers((_KINDS[number["kind"]],), value)
+        return _find_numbers([kind for kind in _ALONE if kind is not Kind.MMIO or value >= _ADDRESSES], value)
     return _find_names(word)
 
 
@@ -81,12 +99,18 @@ def all_words() -> list[str]:
     return sorted({entry.name for table in TABLES for entry in table.entries})
 
 
-def _find_numbers(kinds: tuple[Kind, ...], number: int) -> list[tuple[Table, Named]]:
-    found = [match for kind in kinds for match in [find_number(kind, number)] if match]
+def _find_numbers(kinds: Iterable[Kind], number: int) -> list[tuple[Table, Named]]:
+    """Of each kind what it is called, or, where instruction sets differ, what on each."""
+    found: dict[tuple[Kind, tuple[str, ...]], tuple[Table, Named]] = {}
+    for kind in kinds:
+        for table in TABLES:
+            entry = table.find(number) if table.kind is kind else None
+            if entry:
+                found.setdefault((kind, table.isas), (table, entry))
+    register = None
     if Kind.MMIO in kinds and apic.PAGE < number <= apic.PAGE + 0xFFF:
         register = find_number(Kind.APIC_REGISTER, number - apic.PAGE)
-        found += [register] if register else []
-    return found
+    return [*found.values(), *([register] if register else [])]
 
 
 def _find_names(word: str) -> list[tuple[Table, Named]]:

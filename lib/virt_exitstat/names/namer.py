@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..counts.details import Access, Detail, Kind, Mark
+from .entry import X86
 from .known import TABLES
 from .tables import apic, memory
+from .tables.arm64 import memory as virt
+from .tables.arm64 import registers
 
 _NOTHING: Mapping[int, str] = {}
 
@@ -21,7 +24,8 @@ class Namer:
     def __init__(
         self, isa_name: str, *, irq_lines: Mapping[int, str] = _NOTHING, header_msrs: Mapping[int, str] = _NOTHING
     ) -> None:
-        self._tables = [table for table in TABLES if table.isa in ("", isa_name)]
+        self._tables = [table for table in TABLES if not table.isas or isa_name in table.isas]
+        self._is_pc = isa_name in X86
         self._irq_lines = irq_lines
         self._header_msrs = header_msrs
 
@@ -46,13 +50,14 @@ class Namer:
     def _name_address(self, detail: Detail) -> str:
         address, is_doorbell = detail.number, detail.mark is Mark.DOORBELL
         if is_doorbell or detail.access is Access.WRITE:
-            queue = memory.virtio_queue(address, is_doorbell=is_doorbell)
+            board = memory if self._is_pc else virt
+            queue = memory.virtio_queue(address, board.REGIONS, board.PCI_MEMORY, is_doorbell=is_doorbell)
             if queue is not None:
                 # Its row begins with the word "doorbell" if KVM said that it is one.
                 return f"virtio, queue {queue}" if is_doorbell else f"virtio doorbell, queue {queue}"
         if is_doorbell:
             return memory.PCI_DEVICE
-        if apic.PAGE <= address <= apic.PAGE + 0xFFF:
+        if self._is_pc and apic.PAGE <= address <= apic.PAGE + 0xFFF:
             register = self._look_up(Kind.APIC_REGISTER, address - apic.PAGE)
             if register:
                 return f"local {register}"
@@ -70,6 +75,11 @@ def _nothing(_detail: Detail, _name: str) -> tuple[str, ...]:
 def _register(detail: Detail, name: str) -> tuple[str, ...]:
     refused = "(refused)" if detail.mark is Mark.REFUSED else ""
     return (detail.access.value, hex(detail.number), name, refused)
+
+
+def _system_register(detail: Detail, name: str) -> tuple[str, ...]:
+    # Nobody knows these by their number.
+    return (detail.access.value, name or registers.generic_name(detail.number))
 
 
 def _port(detail: Detail, name: str) -> tuple[str, ...]:
@@ -93,6 +103,10 @@ def _control_register(detail: Detail, name: str) -> tuple[str, ...]:
 
 def _avic_ipi(detail: Detail, name: str) -> tuple[str, ...]:
     return ("IPI:", name or f"cause {detail.number}")
+
+
+def _wait(detail: Detail, name: str) -> tuple[str, ...]:
+    return (name or f"wait {detail.number}",)
 
 
 def _wakeup(detail: Detail, _name: str) -> tuple[str, ...]:
@@ -129,4 +143,7 @@ _WORDERS: Mapping[Kind, _Worder] = {
     Kind.VECTOR: _numbered("vector", hex),
     Kind.IRQ: _numbered("IRQ", str),
     Kind.WAKEUP: _wakeup,
+    Kind.SYSTEM_REGISTER: _system_register,
+    Kind.SMCCC_CALL: _numbered("call", hex),
+    Kind.WAIT: _wait,
 }

@@ -66,7 +66,7 @@ _REGISTERS = (
 REGISTERS = Table(Kind.APIC_REGISTER, "local APIC registers", _SOURCE, _REGISTERS)
 
 AVIC_REGISTERS = Table(
-    Kind.AVIC_REGISTER, "local APIC registers that AVIC leaves to KVM", _SOURCE, _REGISTERS, SVM.name
+    Kind.AVIC_REGISTER, "local APIC registers that AVIC leaves to KVM", _SOURCE, _REGISTERS, (SVM.name,)
 )
 
 # x2APIC mode has no DFR, and one ICR of 64 bits; APR and RRD are of older CPUs. It is Intel's list: AMD's extended
@@ -101,5 +101,5 @@ AVIC_IPIS = Table(
         one(3, "invalid backing page"),
         one(4, "invalid IPI vector"),
     ),
-    SVM.name,
+    (SVM.name,),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...counts.details import Kind
-from ..entry import Named, Table
+from ..entry import X86, Named, Table
 from .apic import PAGE
 
 #: From here on an address that is no memory belongs to PCI devices, unless it is one of REGIONS.
@@ -56,6 +56,7 @@ REGIONS = Table(
         ),
         Named(0xFFC00000, 0xFFFFFFFF, "firmware flash", "The guest's firmware stores UEFI variables."),
     ),
+    X86,
 )
 
 #: Less precise than REGIONS.
@@ -74,6 +75,7 @@ PCI_MEMORY = Table(
             " 0xe0000000 to 0xefffffff is PCI configuration.",
         ),
     ),
+    X86,
 )
 
 _BAR = 0x4000
@@ -82,15 +84,16 @@ _NOTIFY = 0x3000
 _SURELY = 0x3400
 
 
-def virtio_queue(address: int, *, is_doorbell: bool) -> int | None:
+def virtio_queue(address: int, regions: Table, pci: Table, *, is_doorbell: bool) -> int | None:
     """The queue whose doorbell a virtio device has at the address; None if the address looks like none.
 
+    `regions` and `pci` are the tables of the guest's board: only PCI devices have such doorbells.
     A modern virtio device of QEMU has its doorbells at 0x3000 of a BAR of 16 KiB, four bytes for each queue
     (hw/virtio/virtio-pci.c; not with page-per-vq). `is_doorbell`: KVM said that it is a doorbell. Otherwise other
     devices have registers at such offsets too, and only the first 256 queues are believed.
     """
     offset = address % _BAR
     end = _BAR if is_doorbell else _SURELY
-    if address < PCI_FIRST or REGIONS.find(address) or not _NOTIFY <= offset < end or offset % 4:
+    if not pci.find(address) or regions.find(address) or not _NOTIFY <= offset < end or offset % 4:
         return None
     return (offset - _NOTIFY) // 4
