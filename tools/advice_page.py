@@ -54,7 +54,7 @@ def advice_page() -> str:
         for rule in subject.rules:
             lines += _rule(rule)
         lines += [".El"]
-    lines += [".Sh EXIT REASONS", *paragraph("Intel's names stand before AMD's.")]
+    lines += [".Sh EXIT REASONS", *paragraph("Intel's names stand before AMD's, and arm64's last.")]
     for group in GROUPS:
         lines += [f".Ss {group.heading}", ".Bl -tag -width Ds"]
         for explanation in group.explanations:

@@ -88,6 +88,12 @@ GUESTS = {
     "tsc-trapped": guest(cause("RDTSC")),
     "short-sleeps": guest(wakeup(7, Mark.SLEPT), wakeup(12, Mark.SLEPT, rate=100)),
     "own-cpus": guest(wakeup(7, Mark.SLEPT), xml=PINNED, host=HostFacts(isolated=frozenset({4, 5, 6, 7}))),
+    "wfi-trapped": guest(
+        cause("WFX", Kind.WAKEUP, 7, mark=Mark.SLEPT, share=0.6),
+        isa="ARM64",
+        xml=PINNED,
+        host=HostFacts(isolated=frozenset({4, 5})),
+    ),
     "poll-waste": guest(wakeup(6, Mark.POLLED, share=0.3)),
     "overcommit": guest(cause("PAUSE_INSTRUCTION"), cause("VMCALL", Kind.KVM_HYPERCALL, 5), waited={0: 0.2, 1: None}),
     "lock-fight": guest(cause("PAUSE", rate=1500, share=0.002), isa="SVM"),
@@ -134,6 +140,76 @@ GUESTS = {
 SILENCED = {
     "windows-timers": {"hpet-clock", "pit-tick"},
     "own-cpus": {"short-sleeps"},
+    "wfi-trapped": {"short-sleeps"},
     "nested-unaided": {"nested"},
     "windows-vbs": {"nested"},
+}
+
+
+def arm_guest(*causes, **rest):
+    return guest(*causes, isa="ARM64", **rest)
+
+
+def register(number, access=WRITE, **rest):
+    return cause("SYS64", Kind.SYSTEM_REGISTER, number, access, **rest)
+
+
+def arm_mmio(number, access=WRITE, **rest):
+    return mmio(number, access, "DABT_LOW", **rest)
+
+
+def arm_fault(access, mark, **rest):
+    return cause("DABT_LOW", Kind.PAGE_FAULT, 0, access, mark=mark, **rest)
+
+
+def wfi(power, mark, **rest):
+    return cause("WFX", Kind.WAKEUP, power, mark=mark, **{"share": 0.6, **rest})
+
+
+def wfe(**rest):
+    return cause("WFX", Kind.WAIT, 1, **rest)
+
+
+# As QUIET, on arm64: the serial port now and then, virtio's doorbells, IPIs, sleep, and the host's timers and IPIs.
+ARM_QUIET = arm_guest(
+    register(0xC65D, rate=60, share=0.0002),
+    arm_mmio(0x09000000, rate=35, share=0.0006),
+    arm_mmio(0x09000018, READ, rate=70, share=0.0012),
+    arm_mmio(0x8000003000, by_qemu=False, rate=8000, share=0.02),
+    arm_mmio(0x08080100, by_qemu=False, rate=40, share=0.0001),
+    cause("HVC64", Kind.SMCCC_CALL, 0xC4000053, rate=1, share=0.00001),
+    interrupt(Kind.IRQ, 12, rate=4000, share=0.006),
+    interrupt(Kind.IRQ, 3, rate=3000, share=0.004),
+    arm_fault(WRITE, Mark.NO_PAGE, rate=4, share=0.00001),
+    wfi(8, Mark.SLEPT, rate=150, share=0.2),
+    wfi(8, Mark.POLLED, rate=300, share=0.02),
+    wfi(12, Mark.SLEPT, rate=400, share=0.7),
+    wfe(rate=50, share=0.0001),
+    xml=PINNED,
+    host=HostFacts(ksm=False, isolated=frozenset(), halt_poll_ns=500000),
+    up_seconds=86400,
+    job=False,
+)
+
+#: As GUESTS, of rules that speak of guests on arm64 as well.
+ARM_GUESTS = {
+    "short-sleeps": arm_guest(wfi(7, Mark.SLEPT), wfi(12, Mark.SLEPT, rate=100)),
+    "wfi-trapped": GUESTS["wfi-trapped"],
+    "poll-waste": arm_guest(wfi(6, Mark.POLLED, share=0.3)),
+    "overcommit": arm_guest(wfe(), waited={0: 0.2, 1: None}),
+    "lock-fight": arm_guest(wfe(rate=1500, share=0.002)),
+    "ipi": arm_guest(register(0xC65D)),
+    "first-touch": arm_guest(arm_fault(WRITE, Mark.NO_PAGE), up_seconds=3600),
+    "dirty-log": arm_guest(arm_fault(WRITE, Mark.PAGE_THERE), job=True),
+    "ksm-cow": arm_guest(arm_fault(WRITE, Mark.PAGE_THERE), host=HostFacts(ksm=True), job=False),
+    "serial-console": arm_guest(arm_mmio(0x09000000), arm_mmio(0x09000018, READ)),
+    "emulated-disk": arm_guest(
+        arm_mmio(0x10040110),
+        xml="<devices><disk type='file' device='disk'><target dev='sda' bus='sata'/></disk></devices>",
+    ),
+    "emulated-nic": arm_guest(
+        arm_mmio(0x8000000008),
+        xml="<devices><interface type='network'><model type='e1000e'/></interface></devices>",
+    ),
+    "monitoring": arm_guest(register(0xDCE8, READ), register(0xDF60)),
 }

@@ -10,6 +10,8 @@ import pytest
 from virt_exitstat.advice import reasons
 from virt_exitstat.advice.explanation import sentences
 from virt_exitstat.advice.reasons import GROUPS, explanation_of
+from virt_exitstat.isa.arm64 import ARM64
+from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
 
@@ -32,6 +34,7 @@ MET = {
     *("VMGEXIT_MMIO_READ", "VMGEXIT_PSC", "TDCALL", "SEAMCALL", "EFER_WRITE_TRAP", "CR0_WRITE_TRAP"),
     *("TRIPLE_FAULT", "SHUTDOWN", "INVALID_STATE", "MSR_LOAD_FAIL", "MCE_DURING_VMENTRY", "INVALID", "NOTIFY"),
     *("INIT_SIGNAL", "SIPI_SIGNAL", "INIT", "SMI", "IO_SMI", "OTHER_SMI", "TASK_SWITCH"),
+    *("WFX", "IRQ", "DABT_LOW", "IABT_LOW", "SYS64", "HVC64", "SMC64", "SVE", "EL1_SERROR", "IL", "UNKNOWN", "ERET"),
 }
 
 
@@ -49,12 +52,12 @@ def test_a_reason_that_does_not_exist_is_not_explained():
 @every_explanation
 def test_each_name_is_one_of_its_isas(explanation):
     assert explanation.names
-    for patterns, isa in ((explanation.vmx, VMX), (explanation.svm, SVM)):
+    for patterns, isa in ((explanation.vmx, VMX), (explanation.svm, SVM), (explanation.arm64, ARM64)):
         names = isa.reasons.names.values()
         assert [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)] == []
 
 
-@pytest.mark.parametrize("name", sorted({*VMX.reasons.names.values(), *SVM.reasons.names.values()}))
+@pytest.mark.parametrize("name", sorted({name for isa in ISAS for name in isa.reasons.names.values()}))
 def test_no_reason_has_two_explanations(name):
     assert len([each for each in EXPLANATIONS if each.explains(name)]) <= 1
 
@@ -65,6 +68,11 @@ def test_a_name_that_both_isas_have_stands_with_both(explanation):
         if explanation.explains(name):
             assert any(fnmatchcase(name, pattern) for pattern in explanation.vmx), name
             assert any(fnmatchcase(name, pattern) for pattern in explanation.svm), name
+
+
+def test_arm64_shares_no_name_with_x86():
+    """Else its explanation would stand with theirs."""
+    assert not {*ARM64.reasons.names.values()} & {*VMX.reasons.names.values(), *SVM.reasons.names.values()}
 
 
 @every_explanation

@@ -9,17 +9,36 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_guests import GUESTS, PINNED, QUIET, SILENCED, WINDOWS, cause, domain, guest, mmio, msr, port, wakeup
+from made_up_guests import (
+    ARM_GUESTS,
+    ARM_QUIET,
+    GUESTS,
+    PINNED,
+    QUIET,
+    SILENCED,
+    WINDOWS,
+    arm_guest,
+    cause,
+    domain,
+    guest,
+    mmio,
+    msr,
+    port,
+    wakeup,
+    wfe,
+)
 
 from advice_page import advice_page
 from required import give_up
 from virt_exitstat.advice import rules
 from virt_exitstat.advice.explanation import sentences
 from virt_exitstat.advice.judge import Judgement, judge
+from virt_exitstat.advice.rule import ARM64, X86
 from virt_exitstat.advice.rules import RULES, SUBJECTS, find_rule, nested
 from virt_exitstat.advice.seen import Seen
 from virt_exitstat.counts.details import Kind, Mark
 from virt_exitstat.formats.findings import findings_document, render_findings, render_rule
+from virt_exitstat.isa.known import ISAS
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
 from virt_exitstat.targets.host_facts import HostFacts
@@ -83,7 +102,7 @@ def test_nothing_fails_when_nothing_else_is_known(rule):
 NEED_MORE = {
     *("windows-timers", "own-cpus", "overcommit", "lock-fight", "apicv-off", "avic-inhibited", "host-tick"),
     *("host-ipi", "host-irq", "ksm-cow", "nx-split", "no-nested-paging", "emulated-nic", "usb-polling"),
-    *("wrong-model", "nested-unaided", "windows-vbs"),
+    *("wrong-model", "nested-unaided", "windows-vbs", "wfi-trapped"),
 }
 
 
@@ -99,6 +118,58 @@ def test_rules_that_need_the_xml_do_not_guess():
     assert "windows-timers" not in names(judge(without).findings)
     assert (without.windows, without.pinned, without.has("cpu"), without.feature("hyperv/stimer")) == (None,) * 4
     assert (without.timer("hpet"), without.cpu_feature("x2apic"), without.isolated) == (None,) * 3
+
+
+# -- arm64 --
+
+every_arm_rule = pytest.mark.parametrize("name", ARM_GUESTS)
+
+
+@every_arm_rule
+def test_on_arm64_a_rule_speaks_on_its_own_guest_and_no_other_does(name):
+    assert names(judge(ARM_GUESTS[name])) == [name]
+
+
+@every_arm_rule
+def test_on_arm64_no_step_is_of_x86(name):
+    """Intel's and AMD's modules, and what libvirt has for x86 only."""
+    (finding,) = judge(ARM_GUESTS[name])
+    text = " ".join(f"{step.say} {step.paste}" for step in finding.change)
+    assert text
+    assert not re.search(r"kvm_intel|kvm_amd|kvm_\*|haltpoll|poll-control|enable_ipiv|cpu-pm", text)
+
+
+def test_no_rule_speaks_on_a_quiet_guest_of_arm64():
+    """The host's timers and IPIs are interrupt lines there."""
+    assert judge(ARM_QUIET) == ()
+
+
+@every_rule
+def test_a_rule_speaks_on_no_other_isa_than_its_own(rule):
+    seen = GUESTS[rule.name]
+    for isa in ISAS:
+        if rule.isas and isa.name not in rule.isas:
+            assert rule.name not in names(judge(replace(seen, isa_name=isa.name)))
+
+
+def test_rules_and_steps_are_of_isas_that_there_are():
+    known = {isa.name for isa in ISAS}
+    assert {name for rule in RULES for name in rule.isas} == known
+    assert {name for rule in RULES for step in rule.change for name in step.isas} <= known
+    assert {rule.name for rule in RULES if not rule.isas or "ARM64" in rule.isas} == set(ARM_GUESTS)
+    assert {*X86, *ARM64} == known
+
+
+def test_a_wfe_costs_what_it_takes_and_a_wfi_nothing():
+    seen = arm_guest(wfe(share=0.03), cause("WFX", Kind.WAIT, 0, share=0.9), cause("WFX", share=0.9))
+    assert [(each.is_idle, each.cost) for each in seen.causes] == [(False, 0.03), (True, 0.0), (True, 0.0)]
+
+
+def test_addresses_of_a_pc_mean_nothing_on_arm64():
+    devices = (0xFED000F0, 0xFEE000B0, 0xB8000, 0xFEBC0008)
+    causes = [cause("DABT_LOW", Kind.MMIO, address, share=0.05, by_qemu=True) for address in devices]
+    xml = "<devices><interface type='network'><model type='e1000e'/></interface></devices>"
+    assert judge(arm_guest(*causes, xml=xml)) == ()
 
 
 # -- the judge --

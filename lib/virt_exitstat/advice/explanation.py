@@ -24,11 +24,13 @@ class Explanation:
     vmx: tuple[str, ...] = ()
     #: AMD's names, likewise.
     svm: tuple[str, ...] = ()
+    #: arm64's names.
+    arm64: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Intel's names before AMD's; one that both have stands once."""
-        return tuple(dict.fromkeys(self.vmx + self.svm))
+        """Intel's names before AMD's, arm64's last; one that several have stands once."""
+        return tuple(dict.fromkeys(self.vmx + self.svm + self.arm64))
 
     @property
     def text(self) -> str:
@@ -41,7 +43,7 @@ class Explanation:
         return sentences(self.what)[0]
 
     def explains(self, name: str) -> bool:
-        """Whether one of the names, on either ISA, is this reason's."""
+        """Whether one of the names, on any ISA, is this reason's."""
         return any(fnmatchcase(name, pattern) for pattern in self.names)
 
 

@@ -26,7 +26,7 @@ class Finding:
 
     `causes` are that vCPU's, the dearest first; `per_second` and `share`, the part of a CPU, are their sums. Time
     asleep is no part of it. `also` are the other vCPUs on which the rule would speak. `windows` says whether the guest
-    is Windows; None: that is not known.
+    is Windows; None: that is not known. `isa_name` is the host's.
     """
 
     rule: Rule
@@ -37,11 +37,12 @@ class Finding:
     serious: bool
     also: tuple[int | None, ...] = ()
     windows: bool | None = None
+    isa_name: str = ""
 
     @property
     def change(self) -> tuple[Step, ...]:
         """The rule's steps that are for this guest; all where none of them is."""
-        return tuple(step for step in self.rule.change if step.fits(self.windows)) or self.rule.change
+        return tuple(step for step in self.rule.change if step.fits(self.windows, self.isa_name)) or self.rule.change
 
 
 class Judgement(NamedTuple):
@@ -58,9 +59,9 @@ def judge(seen: Seen, rules: Sequence[Rule] = RULES) -> Judgement:
     """What the rules say of it."""
     if seen.seconds < SHORTEST_SECONDS:
         return Judgement(too_short=True)
-    windows = seen.windows
+    windows, isa_name = seen.windows, seen.isa_name
     found = _findings(seen, rules)
-    findings = [replace(one, windows=windows) for one, exits in found if exits >= FEWEST_EXITS]
+    findings = [replace(one, windows=windows, isa_name=isa_name) for one, exits in found if exits >= FEWEST_EXITS]
     silenced = {name for finding in findings for name in finding.rule.silences}
     loud = [finding for finding in findings if finding.rule.name not in silenced]
     dearest = sorted(loud, key=lambda finding: (-finding.share, -finding.per_second, finding.rule.name))
@@ -71,6 +72,8 @@ def _findings(seen: Seen, rules: Iterable[Rule]) -> list[tuple[Finding, float]]:
     """A finding of each rule whose threshold is reached, and the number of exits that it rests on."""
     found = []
     for rule in rules:
+        if rule.isas and seen.isa_name not in rule.isas:
+            continue
         causes = rule.when(seen)
         finding = _worst(rule, causes)
         if finding:

@@ -7,20 +7,27 @@ from dataclasses import dataclass
 
 from .seen import Cause, Seen
 
+#: Instruction sets, by Isa.name: those whose guests have a PC's devices, and the others.
+X86 = ("VMX", "SVM")
+ARM64 = ("ARM64",)
+
 
 @dataclass(frozen=True)
 class Step:
     """One thing to do: a sentence, and text to paste, if any: XML for `virsh edit`, or commands.
 
     XML begins below <domain>, so that it shows where it belongs; what the domain has already is merged with it. A
-    sentence that begins with `Windows` or `Linux` is for such a guest only.
+    sentence that begins with `Windows` or `Linux` is for such a guest only; with `isas` it is for these only.
     """
 
     say: str
     paste: str = ""
+    isas: tuple[str, ...] = ()
 
-    def fits(self, windows: bool | None) -> bool:
-        """Whether it is for a guest that is Windows, or is not; None: that is not known."""
+    def fits(self, windows: bool | None, isa_name: str = "") -> bool:
+        """Whether it is for a guest that is Windows, or is not; None: that is not known. "" is any ISA."""
+        if self.isas and isa_name and isa_name not in self.isas:
+            return False
         return windows is None or not self.say.startswith("Linux" if windows else "Windows")
 
     @property
@@ -39,7 +46,8 @@ class Rule:
 
     `when` gives the causes that speak for the rule, or none. The rule speaks when on one vCPU these take `at_least` of
     a CPU's time, or come `at_least_per_second`; None: that does not count. Five times as much is serious. Where it
-    speaks, the rules that it `silences` do not: they are about the same exits and know less.
+    speaks, the rules that it `silences` do not: they are about the same exits and know less. With `isas` it speaks of
+    their guests only.
     """
 
     name: str
@@ -53,6 +61,7 @@ class Rule:
     at_least: float | None = 0.01
     at_least_per_second: float | None = None
     silences: tuple[str, ...] = ()
+    isas: tuple[str, ...] = ()
 
     @property
     def speaks_from(self) -> str:

@@ -17,8 +17,11 @@ Range = tuple[int, int]
 # One host CPU, and no list of several.
 _HOST_CPU = re.compile("[0-9]{1,5}")
 
-#: Reasons whose time is the guest's sleep, on either ISA.
-IDLE = frozenset({"HLT", "IDLE_HLT"})
+#: Reasons whose time is the guest's sleep, on any ISA.
+IDLE = frozenset({"HLT", "IDLE_HLT", "WFX"})
+
+#: An instruction that waits, and is no sleep: WFE.
+_SPIN = (Kind.WAIT, 1)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Cause:
     @property
     def is_idle(self) -> bool:
         """Whether the guest had nothing to do meanwhile."""
-        return self.reason_name in IDLE
+        return self.reason_name in IDLE and (self.detail.kind, self.detail.number) != _SPIN
 
     @property
     def cost(self) -> float:

@@ -14,7 +14,7 @@ from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection
 
-#: Threads that one run counts; each takes a row of 0.8 (VMX) or 1.8 KB (SVM) of kernel memory.
+#: Threads that one run counts; each takes a row of 0.6 (arm64) to 1.8 KB (SVM) of kernel memory.
 MAX_VCPUS = 4096
 
 #: The same with --time or --detail, where a thread takes some 8 KB; or twice as many as there are, if that is more.

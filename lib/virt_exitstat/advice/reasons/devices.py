@@ -21,5 +21,14 @@ DEVICES = Group(
             " tablets and the HPET take many exits for each piece of work.",
             helps="Use virtio.",
         ),
+        Explanation(
+            arm64=("DABT_LOW",),
+            what="The guest accesses memory of an emulated device (MMIO), or memory that has no page yet. The"
+            " details tell them apart.",
+            often="Each byte to a serial port takes two or more. Virtio rings its doorbell this way, which is cheap."
+            " Pages are fetched after the start; later it comes from ballooning, swapping, live migration, or pages"
+            " merged by KSM.",
+            helps="Use virtio, for the console too. Use huge pages, and lock memory that must stay.",
+        ),
     ),
 )

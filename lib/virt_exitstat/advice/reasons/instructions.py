@@ -63,5 +63,39 @@ INSTRUCTIONS = Group(
             what="The guest locked the bus by an atomic operation across two cache lines. This slows the whole host.",
             helps="Find the program in the guest.",
         ),
+        Explanation(
+            arm64=("HVC64", "HVC32"),
+            what="The guest calls the hypervisor: it starts and stops vCPUs, asks for its steal time, for random"
+            " numbers or the host's clock. The details tell which.",
+            often="A few are normal. PSCI's CPU_SUSPEND and CPU_OFF wait within the exit, so that their time is no"
+            " work.",
+        ),
+        Explanation(
+            arm64=("SMC64", "SMC32"),
+            what="The guest calls its firmware. KVM answers for it.",
+        ),
+        Explanation(
+            arm64=(
+                "FP_ASIMD",
+                "SVE",
+                "SME",
+                "PAC",
+                "MOPS",
+                "BTI",
+                "FPAC",
+                "GCS",
+                "FP_EXC32",
+                "FP_EXC64",
+                "OTHER",
+                "ILL",
+            ),
+            what="The guest uses floating point, vectors or a newer instruction that its CPU model lacks, or makes a"
+            " mistake with it. The first use after a switch is mended below KVM's loop, and is no exit.",
+            helps="Use `host-passthrough`.",
+        ),
+        Explanation(
+            arm64=("BREAKPT_LOW", "SOFTSTP_LOW", "WATCHPT_LOW", "BKPT32", "BRK64", "VECTOR32"),
+            what="A debugger works on the guest from outside, as QEMU's gdb server does.",
+        ),
     ),
 )

@@ -72,5 +72,24 @@ INTERRUPTS = Group(
             what="A non-maskable interrupt reached the host. Intel counts it as `EXCEPTION_NMI`.",
             often="It comes from perf(1) or the watchdog.",
         ),
+        Explanation(
+            arm64=("IRQ",),
+            what="The guest did nothing: a device, a timer or another CPU interrupted the host. The guest's own timer"
+            " is one of them.",
+            often="The number goes with the guest's timer frequency. Thousands a second on a pinned vCPU mean that its"
+            " CPU serves the host's interrupts or timers.",
+            helps="Move those elsewhere: `isolcpus`, `nohz_full`, `/proc/irq`.",
+        ),
+        Explanation(
+            arm64=("SYS64",),
+            what="The guest reads or writes a system register that KVM emulates. The details tell which.",
+            often="Most often it sends an interrupt to another vCPU, by `ICC_SGI1R_EL1`. Profiling in the guest uses"
+            " the registers of its counters.",
+            helps="Wake fewer vCPUs.",
+        ),
+        Explanation(
+            arm64=("CP15_32", "CP15_64", "CP14_MR", "CP14_LS", "CP14_64", "CP10_ID"),
+            what="Code of 32 bits in the guest reads or writes a system register.",
+        ),
     ),
 )

@@ -35,5 +35,10 @@ MEMORY = Group(
             what="The guest flushes caches. KVM has to do it only for passed-through devices.",
             often="Graphics drivers flush them.",
         ),
+        Explanation(
+            arm64=("IABT_LOW",),
+            what="The guest ran code in memory that has no page yet.",
+            often="This is normal after the start. Later see `DABT_LOW`.",
+        ),
     ),
 )

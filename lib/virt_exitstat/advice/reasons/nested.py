@@ -27,5 +27,9 @@ NESTED = Group(
             svm=("EFER_WRITE_TRAP", "CR*_WRITE_TRAP"),
             what="A guest with SEV-ES set a control register.",
         ),
+        Explanation(
+            arm64=("ERET",),
+            what="The guest runs guests of its own, on arm64, and enters one.",
+        ),
     ),
 )

@@ -27,5 +27,21 @@ TROUBLE = Group(
             svm=("INIT", "SMI", "TASK_SWITCH"),
             what="These are rare: processors that come up, the firmware's own interrupts, very old guests.",
         ),
+        Explanation(
+            arm64=("EL1_SERROR", "SERROR"),
+            what="Hardware reported an error while the guest ran (SError). KVM passes it to the guest, or the host dies"
+            " of it.",
+            helps="See the kernel's log.",
+        ),
+        Explanation(
+            arm64=("HYP_GONE", "IL"),
+            what="The guest could not be entered: the host is about to boot another kernel (kexec), or the CPU was in a"
+            " state that is not allowed.",
+            helps="See the kernel's log.",
+        ),
+        Explanation(
+            arm64=("UNKNOWN",),
+            what="The guest used an instruction or a register that nobody has named yet. KVM gives it an exception.",
+        ),
     ),
 )

@@ -28,5 +28,14 @@ WAITING = Group(
             what="The guest goes idle in another way, which KVM refuses or emulates.",
             helps="See `HLT`.",
         ),
+        Explanation(
+            arm64=("WFX",),
+            what="The guest's CPU goes idle (WFI), or spins for a lock (WFE). The details tell which: only a WFI"
+            " sleeps.",
+            often="WFIs are normal. Many a second mean many short sleeps, and each is paid for with a wake-up. By"
+            " default a WFE is an exit only while others want the same host CPU.",
+            helps="WFEs become fewer with fewer vCPUs, or pinned ones. On host CPUs that nobody else needs, the host's"
+            " `kvm-arm.wfi_trap_policy=notrap` ends the exits at WFI.",
+        ),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Range, Seen
 
 #: Where QEMU puts the ACPI PM timer: 8 bytes behind the power management's base, on both of its boards and for OVMF.
@@ -73,6 +73,7 @@ RULES = (
             "Linux Documentation/virt/kvm/x86/timekeeping.rst",
         ),
         when=_pm_timer,
+        isas=X86,
     ),
     Rule(
         name="hpet-clock",
@@ -93,6 +94,7 @@ RULES = (
             "QEMU docs/system/i386/hyperv.rst, hv-stimer",
         ),
         when=_hpet,
+        isas=X86,
     ),
     Rule(
         name="pit-tick",
@@ -113,6 +115,7 @@ RULES = (
             "libvirt formatdomain, Time keeping",
         ),
         when=_pit,
+        isas=X86,
     ),
     Rule(
         name="windows-timers",
@@ -147,6 +150,7 @@ RULES = (
         ),
         when=_windows_timers,
         silences=("hpet-clock", "pit-tick"),
+        isas=X86,
     ),
     Rule(
         name="hv-clock-msr",
@@ -172,6 +176,7 @@ RULES = (
             "QEMU docs/system/i386/hyperv.rst, hv-time",
         ),
         when=_hyperv_clock,
+        isas=X86,
     ),
     Rule(
         name="tsc-trapped",
@@ -192,5 +197,6 @@ RULES = (
             "libvirt formatdomain, Time keeping",
         ),
         when=_trapped_tsc,
+        isas=X86,
     ),
 )

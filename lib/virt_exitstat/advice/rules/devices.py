@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind, Mark
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Range, Seen
 
 SERIAL: tuple[Range, ...] = ((0x3F8, 0x3FF), (0x2F8, 0x2FF), (0x3E8, 0x3EF), (0x2E8, 0x2EF))
@@ -14,19 +14,25 @@ VGA_PORTS: Range = (0x3B0, 0x3DF)
 VGA_MEMORY: Range = (0xA0000, 0xBFFFF)
 VMWARE: Range = (0x5658, 0x5659)
 
+#: The serial port of QEMU's machine type virt, a PL011 (hw/arm/virt.c).
+PL011: Range = (0x09000000, 0x09000FFF)
+
 #: Ports and memory that firmware gives to PCI devices of QEMU's boards: from 0xc000 on; from 3 GiB to the I/O APIC,
 #: and above 4 GiB.
 PCI_PORTS: Range = (0xC000, 0xFFFF)
 PCI_MEMORY: tuple[Range, ...] = ((0xC0000000, 0xFEBFFFFF), (1 << 32, (1 << 64) - 1))
+#: The same of its machine type virt: below memory, and from 512 GiB on.
+VIRT_PCI_MEMORY: tuple[Range, ...] = ((0x10000000, 0x3EFEFFFF), (1 << 39, (1 << 64) - 1))
 
 _EMULATED_NICS = ("e1000", "e1000e", "igb", "rtl8139", "ne2k_pci", "pcnet", "i82551", "i82557b", "i82559er")
 
 
 def _pci_memory(seen: Seen) -> Sequence[Cause]:
     """What QEMU emulates there; a doorbell is virtio's, and no emulation."""
+    ranges = PCI_MEMORY if seen.isa_name in X86 else VIRT_PCI_MEMORY
     return [
         cause
-        for cause in seen.at(Kind.MMIO, *PCI_MEMORY)
+        for cause in seen.at(Kind.MMIO, *ranges)
         if cause.detail.by_qemu and cause.detail.mark is not Mark.DOORBELL
     ]
 
@@ -42,7 +48,7 @@ def _has_sata_disk(seen: Seen) -> bool:
 
 
 def _serial(seen: Seen) -> Sequence[Cause]:
-    return seen.at(Kind.PORT, *SERIAL)
+    return seen.at(Kind.PORT, *SERIAL) if seen.isa_name in X86 else seen.at(Kind.MMIO, PL011)
 
 
 def _disk(seen: Seen) -> Sequence[Cause]:
@@ -74,7 +80,8 @@ RULES = (
     Rule(
         name="serial-console",
         title="The guest writes to a serial port, an exit a byte or more",
-        looks_at="Accesses to the four serial ports' registers, 0x3f8 to 0x3ff and the like.",
+        looks_at="Accesses to the four serial ports' registers, 0x3f8 to 0x3ff and the like; on arm64 to those of the"
+        " PL011, from 0x9000000 on.",
         cause="Each byte is an access that QEMU handles, and so is each look at whether the port is ready.",
         change=(
             Step("Linux, in the guest: log less there, as with `quiet` on the kernel's command line."),
@@ -87,6 +94,7 @@ RULES = (
         sources=(
             "libvirt formatdomain, Console",
             "Linux drivers/tty/serial/8250/8250_port.c, serial8250_console_write",
+            "Linux drivers/tty/serial/amba-pl011.c, pl011_console_putchar; QEMU hw/arm/virt.c, VIRT_UART",
         ),
         when=_serial,
     ),
@@ -167,6 +175,7 @@ RULES = (
         ),
         when=_uhci,
         at_least_per_second=500,
+        isas=X86,
     ),
     Rule(
         name="vga-text",
@@ -191,6 +200,7 @@ RULES = (
             "Linux drivers/video/console/vgacon.c",
         ),
         when=_vga,
+        isas=X86,
     ),
     Rule(
         name="vmware-backdoor",
@@ -207,5 +217,6 @@ RULES = (
             "QEMU hw/i386/vmport.c",
         ),
         when=_vmware,
+        isas=X86,
     ),
 )

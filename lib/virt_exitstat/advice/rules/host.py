@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Range, Seen
 
 # The host kernel's vectors (arch/x86/include/asm/irq_vectors.h), the same from Linux 5.10 to 7.2.
@@ -49,6 +49,7 @@ RULES = (
         ),
         when=_ticks,
         at_least_per_second=1200,
+        isas=X86,
     ),
     Rule(
         name="host-ipi",
@@ -71,6 +72,7 @@ RULES = (
         ),
         when=_ipis,
         at_least_per_second=1000,
+        isas=X86,
     ),
     Rule(
         name="host-irq",
@@ -94,5 +96,6 @@ RULES = (
         ),
         when=_device_interrupts,
         at_least_per_second=1000,
+        isas=X86,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind, Mark
-from ..rule import Rule, Step
+from ..rule import ARM64, X86, Rule, Step
 from ..seen import Cause, Seen
 
 # A wake-up's number is the power of two of microseconds that it came before: 2 ** 8 is 256 us. haltpoll's limit and
@@ -14,6 +14,9 @@ _SHORT = (0, 8)
 
 #: A vCPU that waits longer for a CPU is on a host with too few of them.
 _WAITS = 0.05
+
+#: WFE, of the instructions that wait.
+_WFE = (1, 1)
 
 #: KVM_HC_KICK_CPU, KVM_HC_SCHED_YIELD; Hyper-V's HvCallNotifyLongSpinWait.
 _KVM_SPIN = ((5, 5), (11, 11))
@@ -45,6 +48,7 @@ def _spinning(seen: Seen) -> Sequence[Cause]:
         *seen.reasons("PAUSE", "PAUSE_INSTRUCTION"),
         *seen.at(Kind.KVM_HYPERCALL, *_KVM_SPIN),
         *seen.at(Kind.HYPERV_HYPERCALL, _HYPERV_SPIN),
+        *seen.at(Kind.WAIT, _WFE),
     )
 
 
@@ -67,10 +71,17 @@ RULES = (
             Step(
                 "Linux, in the guest: let it poll for a while before it sleeps.",
                 "modprobe cpuidle_haltpoll force=Y\necho haltpoll > /sys/devices/system/cpu/cpuidle/current_governor",
+                X86,
             ),
             Step(
                 "In the domain, so that KVM does not poll as well:",
                 "<features>\n  <kvm>\n    <poll-control state='on'/>\n  </kvm>\n</features>",
+                X86,
+            ),
+            Step(
+                "On an arm64 host, let KVM poll for the guest, for the usual 500000 ns.",
+                "echo 500000 > /sys/module/kvm/parameters/halt_poll_ns",
+                ARM64,
             ),
         ),
         price="The vCPU takes its host CPU while it polls, also from others that could use it.",
@@ -78,6 +89,7 @@ RULES = (
             "Linux Documentation/virt/guest-halt-polling.rst",
             "Linux Documentation/virt/kvm/halt-polling.rst",
             "libvirt formatdomain, Hypervisor features",
+            "Linux arch/arm64/include/asm/kvm_host.h, KVM_HALT_POLL_NS_DEFAULT",
         ),
         when=_short_sleeps,
         at_least=None,
@@ -112,6 +124,30 @@ RULES = (
         at_least=None,
         at_least_per_second=2000,
         silences=("short-sleeps",),
+        isas=X86,
+    ),
+    Rule(
+        name="wfi-trapped",
+        title="An arm64 guest with host CPUs of its own leaves them for a moment, thousands of times a second",
+        looks_at="The same halts as `short-sleeps`, at WFI, where each vCPU is pinned to one host CPU"
+        " and the host's kernel isolates these.",
+        cause="Nobody else needs these host CPUs, so the exit at each halt buys nothing.",
+        change=(
+            Step(
+                "On the host's kernel command line, let guests halt their CPUs by themselves (Linux 6.12 can).",
+                "kvm-arm.wfi_trap_policy=notrap",
+            ),
+        ),
+        price="It holds for all guests of the host: one that sleeps holds its host CPU, which looks 100% busy.",
+        sources=(
+            "Linux Documentation/admin-guide/kernel-parameters.txt, kvm-arm.wfi_trap_policy",
+            "Linux arch/arm64/kvm/arm.c, kvm_vcpu_should_clear_twi",
+        ),
+        when=_short_sleeps_on_own_cpus,
+        at_least=None,
+        at_least_per_second=2000,
+        silences=("short-sleeps",),
+        isas=ARM64,
     ),
     Rule(
         name="poll-waste",
@@ -121,7 +157,7 @@ RULES = (
         " It takes power, and speed from the sibling thread of the same core.",
         change=(
             Step(
-                "On the host, poll for less time than the usual 200000 ns:",
+                "On the host, poll for less time than the usual 200000 ns (500000 on arm64):",
                 "echo 50000 > /sys/module/kvm/parameters/halt_poll_ns",
             ),
         ),
@@ -133,8 +169,8 @@ RULES = (
     Rule(
         name="overcommit",
         title="The guest spins for locks whose holders have no host CPU",
-        looks_at="Exits with the reasons `PAUSE_INSTRUCTION` and `PAUSE`, and the hypercalls of paravirtual spinlocks,"
-        " where a vCPU waited for a host CPU for more than 5% of the time.",
+        looks_at="Exits with the reasons `PAUSE_INSTRUCTION` and `PAUSE`, the hypercalls of paravirtual spinlocks, and"
+        " WFEs on arm64, where a vCPU waited for a host CPU for more than 5% of the time.",
         cause="The host has fewer CPUs than its vCPUs want: a vCPU that holds a lock is off its CPU, and others spin.",
         change=(
             Step("Give the domains of this host fewer vCPUs.", "virsh setvcpus DOMAIN COUNT --config --maximum"),
@@ -156,6 +192,7 @@ RULES = (
             "QEMU docs/system/i386/hyperv.rst, hv-spinlocks",
             "Linux Documentation/virt/kvm/x86/hypercalls.rst, KVM_HC_KICK_CPU and KVM_HC_SCHED_YIELD",
             "libvirt formatdomain, CPU Tuning",
+            "Linux arch/arm64/kvm/handle_exit.c, kvm_handle_wfx",
         ),
         when=_overcommit,
         at_least_per_second=1000,
@@ -171,6 +208,7 @@ RULES = (
         sources=(
             "Linux tools/perf/Documentation/perf-lock.txt",
             "Linux Documentation/virt/kvm/x86/hypercalls.rst, KVM_HC_KICK_CPU",
+            "Linux arch/arm64/kvm/handle_exit.c, kvm_handle_wfx",
         ),
         when=_lock_fight,
         at_least_per_second=1000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind, Mark
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Range, Seen
 
 # Numbers: Intel SDM volume 4; AMD's processor programming references.
@@ -35,6 +35,10 @@ _COUNTERS: tuple[Range, ...] = (
     (0xC0010200, 0xC001020B),
 )
 
+#: The same of arm64, as its instructions encode them: PMCR_EL0 to PMOVSSET_EL0, the event counters, PMINTENSET_EL1 and
+#: PMINTENCLR_EL1.
+_ARM64_COUNTERS: tuple[Range, ...] = ((0xDCE0, 0xDCF7), (0xDF40, 0xDF7F), (0xC4F1, 0xC4F2))
+
 
 def _cpuid(seen: Seen) -> Sequence[Cause]:
     return seen.reasons("CPUID")
@@ -44,7 +48,15 @@ def _monitoring(seen: Seen) -> Sequence[Cause]:
     read = seen.at(Kind.MSR, access=Access.READ)
     sensors = seen.at(Kind.MSR, *_SENSORS, _FREQUENCY, access=Access.READ)
     refused = [cause for cause in read if cause.detail.mark is Mark.REFUSED and cause not in sensors]
-    return (*sensors, *refused, *seen.at(Kind.MSR, *_COUNTERS), *seen.reasons("RDPMC"))
+    return (*sensors, *refused, *_counters(seen))
+
+
+def _counters(seen: Seen) -> Sequence[Cause]:
+    return (
+        *seen.at(Kind.MSR, *_COUNTERS),
+        *seen.reasons("RDPMC"),
+        *seen.at(Kind.SYSTEM_REGISTER, *_ARM64_COUNTERS),
+    )
 
 
 def _bus_locks(seen: Seen) -> Sequence[Cause]:
@@ -77,12 +89,13 @@ RULES = (
             "Agesen, Mattson, Rugina, Sheldon: Software Techniques for Avoiding Hardware Virtualization Exits, 2012",
         ),
         when=_cpuid,
+        isas=X86,
     ),
     Rule(
         name="monitoring",
         title="Monitoring in the guest reads sensors and performance counters",
-        looks_at="Reads of MSRs that are refused or are sensors, accesses to performance counters, and the reason"
-        " `RDPMC`.",
+        looks_at="Reads of MSRs that are refused or are sensors, accesses to performance counters (MSRs, or arm64's"
+        " registers of the PMU), and the reason `RDPMC`.",
         cause="Temperatures, energy and clock rates are the host's, so the guest gets an error or nothing of use."
         " Counters are emulated, at several exits for each switch between tasks that are counted.",
         change=(
@@ -96,6 +109,7 @@ RULES = (
         sources=(
             "libvirt formatdomain, Hypervisor features, pmu",
             "Linux Documentation/admin-guide/kernel-parameters.txt, kvm.ignore_msrs",
+            "Linux arch/arm64/kvm/sys_regs.c, access_pmcr; pmu-emul.c",
         ),
         when=_monitoring,
     ),
@@ -114,6 +128,7 @@ RULES = (
         sources=("Linux Documentation/arch/x86/buslock.rst",),
         when=_bus_locks,
         at_least_per_second=100,
+        isas=X86,
     ),
     Rule(
         name="wrong-model",
@@ -131,5 +146,6 @@ RULES = (
             "QEMU docs/system/qemu-cpu-models",
         ),
         when=_missing_instructions,
+        isas=X86,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Range, Seen
 
 # MSRs of x2APIC are 0x800 + the register's offset / 16.
@@ -23,6 +23,9 @@ _TIMER: Range = (0x380, 0x380)
 
 #: KVM_HC_SEND_IPI.
 _SEND_IPI: Range = (10, 10)
+
+#: GICv3's ICC_SGI1R_EL1, S3_0_C12_C11_5.
+_SGI: Range = (0xC65D, 0xC65D)
 
 
 def _ends_of_interrupts(seen: Seen) -> Sequence[Cause]:
@@ -56,6 +59,7 @@ def _ipis(seen: Seen) -> Sequence[Cause]:
         *seen.at(Kind.MSR, _X2APIC_ICR, access=Access.WRITE),
         *seen.at(Kind.AVIC_IPI),
         *seen.at(Kind.KVM_HYPERCALL, _SEND_IPI),
+        *seen.at(Kind.SYSTEM_REGISTER, _SGI, access=Access.WRITE),
     )
 
 
@@ -92,6 +96,7 @@ RULES = (
             "Linux arch/x86/include/asm/kvm_host.h, enum kvm_apicv_inhibit",
         ),
         when=_apicv_off,
+        isas=X86,
     ),
     Rule(
         name="avic-inhibited",
@@ -121,6 +126,7 @@ RULES = (
             "QEMU docs/system/i386/hyperv.rst, hv-avic",
         ),
         when=_apicv_inhibited,
+        isas=X86,
     ),
     Rule(
         name="xapic",
@@ -142,12 +148,13 @@ RULES = (
             "libvirt formatdomain, CPU model and topology",
         ),
         when=_xapic,
+        isas=X86,
     ),
     Rule(
         name="ipi",
         title="The guest's vCPUs interrupt each other all the time",
         looks_at="Writes of the MSR 0x830, x2APIC's ICR, the reason `AVIC_INCOMPLETE_IPI`,"
-        " and KVM's hypercall SEND_IPI.",
+        " KVM's hypercall SEND_IPI, and on arm64 writes of `ICC_SGI1R_EL1`.",
         cause="A vCPU wakes another one, or has it flush its TLB, by an interrupt. Sending it is an exit, and the vCPU"
         " that gets it exits too.",
         change=(
@@ -155,6 +162,7 @@ RULES = (
             Step(
                 "On the host, let KVM use IPI virtualization where the CPU has it:",
                 "grep . /sys/module/kvm_*/parameters/enable_ipiv",
+                X86,
             ),
             Step(
                 "Windows, in the domain:",
@@ -172,6 +180,7 @@ RULES = (
             "QEMU docs/system/i386/hyperv.rst, hv-ipi and hv-tlbflush",
             "Linux Documentation/virt/kvm/x86/hypercalls.rst, KVM_HC_SEND_IPI",
             "Linux commit d921665e01ba (enable_ipiv for AMD)",
+            "Linux arch/arm64/kvm/vgic/vgic-mmio-v3.c, vgic_v3_dispatch_sgi; Arm IHI0069, ICC_SGI1R_EL1",
         ),
         when=_ipis,
     ),
@@ -196,6 +205,7 @@ RULES = (
         ),
         when=_timers,
         at_least_per_second=2000,
+        isas=X86,
     ),
     Rule(
         name="stimer-rate",
@@ -210,5 +220,6 @@ RULES = (
         ),
         when=_synthetic_timers,
         at_least_per_second=2000,
+        isas=X86,
     ),
 )

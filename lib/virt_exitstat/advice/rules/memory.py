@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind, Mark
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Seen
 
 #: A guest that has just started touches its memory for the first time, as it should.
@@ -136,6 +136,7 @@ RULES = (
             "Linux Documentation/admin-guide/kernel-parameters.txt, kvm.nx_huge_pages",
         ),
         when=_fetches,
+        isas=X86,
     ),
     Rule(
         name="no-nested-paging",
@@ -154,5 +155,6 @@ RULES = (
             "Linux Documentation/virt/kvm/x86/mmu.rst",
         ),
         when=_paging,
+        isas=X86,
     ),
 )

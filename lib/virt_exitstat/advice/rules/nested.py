@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..rule import Rule, Step
+from ..rule import X86, Rule, Step
 from ..seen import Cause, Seen
 
 _VMCS = ("VMREAD", "VMWRITE")
@@ -51,6 +51,7 @@ RULES = (
             "Linux Documentation/virt/kvm/x86/nested-vmx.rst",
         ),
         when=_nested,
+        isas=X86,
     ),
     Rule(
         name="nested-unaided",
@@ -73,6 +74,7 @@ RULES = (
         ),
         when=_unshadowed,
         silences=("nested", "windows-vbs"),
+        isas=X86,
     ),
     Rule(
         name="windows-vbs",
@@ -102,5 +104,6 @@ RULES = (
         ),
         when=_windows_on_hyperv,
         silences=("nested",),
+        isas=X86,
     ),
 )
