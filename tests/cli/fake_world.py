@@ -84,7 +84,7 @@ class SetCounter:
         if self._detailed:
             counts = {
                 thread: {
-                    reason: replace(tally, details=details_of(reason, tally.exits, self._world.detail_ns))
+                    reason: replace(tally, details=details_of(self.isa, reason, tally.exits, self._world.detail_ns))
                     for reason, tally in of.items()
                 }
                 for thread, of in read.counts.items()
@@ -192,7 +192,7 @@ class SetClock(Clock):
 
 
 def times_of(reason, exits):
-    short, length_ns = exits // 2, (reason + 1) * 1_000
+    short, length_ns = exits // 2, (min(reason, 999) + 1) * 1_000
     return lasted(length_ns, exits - short) + lasted(3 * length_ns, short, qemu_ns=3 * length_ns // 2)
 
 
@@ -212,10 +212,24 @@ DETAILS = {
     32: (Detail(Kind.MSR, 0x6E0, Access.WRITE),),
 }
 
+#: The same on arm64.
+ARM64_DETAILS = {
+    0x01: (Detail(Kind.WAKEUP, 8, mark=Mark.SLEPT), Detail(Kind.WAIT, 1)),
+    0x16: (Detail(Kind.SMCCC_CALL, 0x84000000), Detail(Kind.SMCCC_CALL, 0xC4000001)),
+    0x18: (Detail(Kind.SYSTEM_REGISTER, 0xC65D, Access.WRITE), Detail(Kind.SYSTEM_REGISTER, 0xC03D, Access.READ)),
+    0x24: (
+        Detail(Kind.MMIO, 0x09000018, Access.READ, by_qemu=True),
+        Detail(Kind.MMIO, 0x09000000, Access.WRITE, by_qemu=True),
+        Detail(Kind.MMIO, 0x8000003000, Access.WRITE),
+        Detail(Kind.PAGE_FAULT, 0, Access.WRITE, mark=Mark.NO_PAGE),
+    ),
+    0x100: (Detail(Kind.IRQ, 12),),
+}
 
-def details_of(reason, exits, each_ns=0):
+
+def details_of(isa, reason, exits, each_ns=0):
     left, found = exits, {}
-    for detail in DETAILS.get(reason, ()):
+    for detail in (ARM64_DETAILS if isa.name == "ARM64" else DETAILS).get(reason, ()):
         part = left - left // 2
         if part:
             found[detail] = Cost(part, part * (each_ns or (reason + 1) * 1_000))
@@ -277,6 +291,21 @@ class World:
         self.host.add_file("proc/cpuinfo", "flags\t\t: fpu vmx\n")
         newer = "".join(f', {{ {reason}, "{name}" }}' for reason, name in names.items())
         self.host.add_file(KVM_EXIT, text.replace('"CPUID" }', f'"CPUID" }}{newer}'))
+
+    def run_on_arm64(self):
+        """An arm64 host. web01 sleeps, sends interrupts and writes to its serial port, db01 calls its hypervisor."""
+        text = (Path(__file__).parents[1] / "unit/data/kvm_exit.format.arm64.trixie").read_text()
+        self.host.add_file("proc/sys/kernel/arch", "aarch64\n")
+        self.host.add_file("dev/kvm", "")
+        self.host.add_file("proc/interrupts", " 12:     4121     3904     GICv3  27 Level     kvm guest vtimer\n")
+        self.host.add_file(KVM_EXIT, text)
+        self.counts.update(
+            {
+                Thread(1100, 1101): {0x01: 40_000, 0x24: 30_000, 0x18: 9_000, 0x02: 7},
+                Thread(1100, 1102): {0x01: 1_000, 0x100: 2_500, 0x101: 1, 0x100 + 0xBADCA11: 1},
+                Thread(1200, 1201): {0x16: 23_000, 0x01: 1},
+            }
+        )
 
     def script(self, *steps):
         """Give the run a clock of its own; (seconds, function, arguments ..) happen when it shows that time."""

@@ -12,9 +12,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fake_world import DB01, WEB01, SetClock, SetCounter
+from fake_world import DB01, KVM_EXIT, WEB01, SetClock, SetCounter
 
-from kvm_types import since_5_16
+from kvm_types import KvmTypes, since_5_16
 from virt_exitstat import cli
 from virt_exitstat.errors import ExitStatError
 from virt_exitstat.host.needs.headers import explain_headers
@@ -28,43 +28,64 @@ LINES = (
     ["web01", ".01"],
     [".01"],
     ["--list"],
-    ["--pid", "1100", "--reason", "HLT", ".01"],
+    ["--pid", "1100", "--reason", "12", ".01"],
     ["--pid", "all", ".01"],
     ["--tid", "1101,1201", ".01"],
     ["-i", ".01", "--count", "2"],
 )
 
 
-@pytest.fixture()
-def whole(world):
+@pytest.fixture(params=["x86", "arm64"])
+def whole(world, request):
     """The world of the command-line tests with all that a kernel tells, and what counting asks of it."""
     world.connect(WEB01, DB01)
     host = world.host
-    host.add_file("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx\n")
-    host.add_file("proc/modules", "kvm_intel 1 0 - Live 0x0\n")
+    if request.param == "x86":
+        add_x86(host)
+    else:
+        add_arm64(host)
     host.add_file("proc/self/status", "NSpid:\t77\nCapEff:\t000001ffffffffff\n")
     host.add_file("proc/self/uid_map", "         0          0 4294967295\n")
     host.add_file("proc/self/mountinfo", "22 27 0:21 / /proc rw,relatime - proc proc rw\n")
     host.add_file("proc/self/ns/pid", "")
     host.add_file("proc/1/ns/pid", "")
-    host.add_file("sys/kernel/tracing/events/kvm/kvm_exit/format", (DATA / "kvm_exit.format.trixie").read_text())
     host.add_file("etc/os-release", 'ID=debian\nVERSION="13"\n')
     for pid in (1100, 1200):
         stat = " ".join(["S", *["1"] * 18, "4711", *["0"] * 30])
         (host.proc / str(pid) / "stat").write_text(f"{pid} (qemu) {stat}\n")
     (host.run_dir / "web01.pid").write_text("1100")
+    host.add_file(f"lib/modules/{os.uname().release}/build/include/linux/sched.h", "")
+    return world
+
+
+def add_x86(host):
+    host.add_file("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx\n")
+    host.add_file("proc/modules", "kvm_intel 1 0 - Live 0x0\n")
+    host.add_file(KVM_EXIT, (DATA / "kvm_exit.format.trixie").read_text())
     kernel = since_5_16()
     for name, types in (
         ("vmlinux", kernel),
         ("kvm", since_5_16(kernel)),
         ("kvm_intel", since_5_16(kernel).with_vmx(top_at=88)),
     ):
-        path = host.root / "sys/kernel/btf" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(types.data())
+        add_btf(host, name, types)
         host.add_file(f"sys/module/{name}/initstate", "live\n")
-    host.add_file(f"lib/modules/{os.uname().release}/build/include/linux/sched.h", "")
-    return world
+
+
+def add_arm64(host):
+    """KVM is built in, and its device shows whether it can run."""
+    host.add_file("proc/sys/kernel/arch", "aarch64\n")
+    host.add_file("proc/modules", "virtio_net 1 0 - Live 0x0\n")
+    host.add_file("proc/cmdline", "quiet kvm-arm.mode=nvhe\n")
+    host.add_file("dev/kvm", "")
+    host.add_file(KVM_EXIT, (DATA / "kvm_exit.format.arm64.trixie").read_text())
+    add_btf(host, "vmlinux", KvmTypes().with_arguments("int", "unsigned int", "unsigned long"))
+
+
+def add_btf(host, name, types):
+    path = host.root / "sys/kernel/btf" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(types.data())
 
 
 class AnyCounter(SetCounter):
