@@ -86,6 +86,23 @@ def test_events_are_those_of_the_hosts_tracefs(host):
     assert [event.name for event in find_events(host.root).events] == ["kvm_msr", "kvm_apic"]
 
 
+def test_an_arm64_host_has_events_of_its_own_and_lacks_none(host):
+    """As Debian's 5.10, 6.1, 6.12 and 7.2 have them."""
+    fields = {
+        "kvm_mmio": "type len gpa val",
+        "kvm_vcpu_wakeup": "ns waited valid",
+        "kvm_guest_fault": "vcpu_pc hsr hxfar ipa",
+        "kvm_handle_sys_reg": "hsr",
+        "kvm_hvc_arm64": "vcpu_pc r0 imm",
+        "kvm_wfx_arm64": "vcpu_pc is_wfe",
+    }
+    for event, names in fields.items():
+        text = "".join(f"\tfield:unsigned long {name};\toffset:8;\tsize:8;\n" for name in names.split())
+        host.add_file(f"sys/kernel/tracing/events/kvm/{event}/format", text)
+    found = find_events(host.root)
+    assert ({event.name for event in found.events}, found.unknown) == (set(fields), ())
+
+
 def test_each_event_has_its_function_in_the_program_and_none_is_missing():
     functions = {f"on_{name}" for name in re.findall(r"^EVENT\((\w+),", CODE, re.MULTILINE)}
     assert functions == {event.function for event in EVENTS}
