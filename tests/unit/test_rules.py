@@ -127,13 +127,13 @@ every_arm_rule = pytest.mark.parametrize("name", ARM_GUESTS)
 
 @every_arm_rule
 def test_on_arm64_a_rule_speaks_on_its_own_guest_and_no_other_does(name):
-    assert names(judge(ARM_GUESTS[name])) == [name]
+    assert names(judge(ARM_GUESTS[name]).findings) == [name]
 
 
 @every_arm_rule
 def test_on_arm64_no_step_is_of_x86(name):
     """Intel's and AMD's modules, and what libvirt has for x86 only."""
-    (finding,) = judge(ARM_GUESTS[name])
+    (finding,) = judge(ARM_GUESTS[name]).findings
     text = " ".join(f"{step.say} {step.paste}" for step in finding.change)
     assert text
     assert not re.search(r"kvm_intel|kvm_amd|kvm_\*|haltpoll|poll-control|enable_ipiv|cpu-pm", text)
@@ -141,7 +141,7 @@ def test_on_arm64_no_step_is_of_x86(name):
 
 def test_no_rule_speaks_on_a_quiet_guest_of_arm64():
     """The host's timers and IPIs are interrupt lines there."""
-    assert judge(ARM_QUIET) == ()
+    assert judge(ARM_QUIET).findings == ()
 
 
 @every_rule
@@ -149,7 +149,7 @@ def test_a_rule_speaks_on_no_other_isa_than_its_own(rule):
     seen = GUESTS[rule.name]
     for isa in ISAS:
         if rule.isas and isa.name not in rule.isas:
-            assert rule.name not in names(judge(replace(seen, isa_name=isa.name)))
+            assert rule.name not in names(judge(replace(seen, isa_name=isa.name)).findings)
 
 
 def test_rules_and_steps_are_of_isas_that_there_are():
@@ -169,7 +169,7 @@ def test_addresses_of_a_pc_mean_nothing_on_arm64():
     devices = (0xFED000F0, 0xFEE000B0, 0xB8000, 0xFEBC0008)
     causes = [cause("DABT_LOW", Kind.MMIO, address, share=0.05, by_qemu=True) for address in devices]
     xml = "<devices><interface type='network'><model type='e1000e'/></interface></devices>"
-    assert judge(arm_guest(*causes, xml=xml)) == ()
+    assert judge(arm_guest(*causes, xml=xml)).findings == ()
 
 
 # -- the judge --
