@@ -41,6 +41,16 @@ def find_qemu(release: str = QEMU_RELEASE, *, mirror: str = "") -> Emulator:
     return _find("qemu-system-x86_64", release, "qemu-system-x86", mirror)
 
 
+def find_arm64_qemu(release: str = QEMU_RELEASE, *, mirror: str = "") -> Emulator:
+    """A Debian release's QEMU, whose TCG emulates EL2."""
+    return _find("qemu-system-aarch64", release, "qemu-system-arm,qemu-user", mirror)
+
+
+def find_qemu_user(*, mirror: str = "") -> Path:
+    """QEMU's user mode for programs of arm64, linked statically. It is beside the emulator of machines."""
+    return find_arm64_qemu(mirror=mirror).share.parent / "bin/qemu-aarch64"
+
+
 def find_bochs(*, mirror: str = "") -> Emulator:
     """Bochs, which emulates VMX."""
     return _find("bochs-bin", "bookworm", "bochs,bochs-sdl", mirror)

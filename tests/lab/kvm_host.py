@@ -93,8 +93,9 @@ class Witness:
         return int((self._debugfs / "exits").read_text())
 
     def halts(self):
-        """HLT exits of the whole domain, by debugfs."""
-        return int((self._debugfs / "halt_exits").read_text())
+        """HLT exits of the whole domain, on arm64 WFIs, by debugfs."""
+        name = "wfi_exit_stat" if os.uname().machine == "aarch64" else "halt_exits"
+        return int((self._debugfs / name).read_text())
 
     def virsh(self, *arguments):
         """Ask the libvirt that runs it."""

@@ -65,17 +65,41 @@ class Machine:
 _UNDER_SYSTEMD = "systemd.unit=lab.target systemd.machine_id=00000000000000000000000000000001"
 
 
-def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False) -> Machine:
+def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False, arguments: str = "") -> Machine:
     """An AMD host, by QEMU's TCG: two CPUs, or with `icount` one whose time stamp counter counts instructions.
 
-    The latter is slow, and the same in each run. With `systemd` that is the host's first program.
+    The latter is slow, and the same in each run. With `systemd` that is the host's first program. `arguments` are more
+    for its kernel.
     """
-    more_arguments = f"sysrq_always_enabled {_UNDER_SYSTEMD if systemd else ''}".rstrip()
+    speed = ["-icount", "shift=0,sleep=off", "-smp", "1"] if icount else _TWO_CPUS
+    firmware = ["-L", str(qemu.share / "seabios")]
+    return _qemu_machine(
+        qemu,
+        [*firmware, *speed, "-cpu", "EPYC-v1,+svm,+npt"],
+        f"{_UNDER_SYSTEMD if systemd else ''} {arguments}",
+    )
+
+
+def arm64_machine(qemu: Emulator, *, arguments: str = "") -> Machine:
+    """An arm64 host with two CPUs, by QEMU's TCG: a server's CPU, with EL2 and VHE, without SVE.
+
+    `arguments` are more for its kernel, as `kvm-arm.mode=nvhe`.
+    """
+    board = ["-machine", "virt,virtualization=on,gic-version=3", "-cpu", "neoverse-n1"]
+    return _qemu_machine(qemu, [*_TWO_CPUS, *board], arguments)
+
+
+_TWO_CPUS = ["-accel", "tcg,thread=multi", "-smp", "2"]
+
+
+def _qemu_machine(qemu: Emulator, words: list[str], arguments: str) -> Machine:
+    """A machine by QEMU; `words` are those of its command line that tell what it is."""
 
     def start(image: Image, scratch: Scratch) -> subprocess.Popen:
         command = [
             *qemu.command,
-            *(word for name in ("qemu", "seabios") for word in ("-L", str(qemu.share / name))),
+            "-L", str(qemu.share / "qemu"),
+            *words,
             "-nodefaults",
             "-no-user-config",
             "-display", "none",
@@ -83,12 +107,10 @@ def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False) 
             "-no-reboot",
             "-no-shutdown",
             "-qmp", f"unix:{scratch.monitor},server=on,wait=off",
-            *(["-icount", "shift=0,sleep=off", "-smp", "1"] if icount else ["-accel", "tcg,thread=multi", "-smp", "2"]),
-            "-cpu", "EPYC-v1,+svm,+npt",
             "-m", "3G",
             "-kernel", str(image.kernel),
             "-initrd", str(image.initrd),
-            "-append", f"{image.kernel_arguments} {more_arguments}",
+            "-append", f"{image.kernel_arguments} sysrq_always_enabled {arguments}",
             "-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on",
             "-drive", f"file={scratch.job},format=raw,if=virtio,readonly=on",
             "-chardev", f"socket,id=console,path={scratch.keys},server=on,wait=off,logfile={scratch.console}",

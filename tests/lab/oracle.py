@@ -5,6 +5,7 @@ The numbers stand once, in WORK: the firmware is assembled from it, and a report
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -82,7 +83,7 @@ STRINGS, STRING = 9, 48
 WORK = (*SMALL, *LARGE, _port(STRINGS * STRING, "", "write", 0x402, 1))
 
 #: Kinds that the host and the mode switch add: no numbers of them are known.
-_BESIDE = ("page_fault", "vector", "irq", "wakeup", "control_register", "nothing", None)
+_BESIDE = ("page_fault", "vector", "irq", "wakeup", "wait", "control_register", "nothing", None)
 
 _FRAME = """\
 	.code16
@@ -135,6 +136,56 @@ gdt_at:	.word	15
 """
 
 
+#: What arm64's firmware does; a read of a register of features is a trap (HCR_EL2.TID3), as is an interrupt to others.
+_SERIAL, _DISTRIBUTOR, _REDISTRIBUTOR, _NOBODY = 0x0900_0000, 0x0800_0000, 0x080A_0000, 0x0920_0000
+
+
+def _call(times: int, function: int) -> Work:
+    code = f"movz w0, #0x{function >> 16:x}, lsl #16; movk w0, #0x{function & 0xFFFF:x}; hvc #0"
+    return Work(times, code, ("smccc_call", None, function, None, None, "kvm"))
+
+
+def _register(times: int, access: str, generic: str) -> Work:
+    op0, op1, crn, crm, op2 = map(int, re.findall(r"[0-9]+", generic))
+    code = f"mrs x0, {generic}" if access == "read" else f"mov x0, xzr; msr {generic}, x0"
+    number = op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+    return Work(times, code, ("system_register", access, number, None, None, "kvm"))
+
+
+def _word(times: int, access: str, address: int, by: str) -> Work:
+    code = f"movz x1, #0x{address >> 16:x}, lsl #16; movk x1, #0x{address & 0xFFFF:x}; mov w0, wzr; "
+    code += "ldr w0, [x1]" if access == "read" else "str w0, [x1]"
+    return Work(times, code, ("mmio", access, address, None, None, by))
+
+
+ARM64_WORK = (
+    _call(731, 0x8400_0000),
+    _call(163, 0x8400_000A),
+    _call(97, 0x8000_0000),
+    _call(58, 0xC200_0000),
+    _register(402, "read", "S3_0_C0_C4_0"),
+    _register(83, "read", "S3_0_C0_C7_0"),
+    _register(41, "write", "S3_0_C12_C11_5"),
+    _word(61, "read", _SERIAL + 0x18, "qemu"),
+    _word(47, "write", _SERIAL, "qemu"),
+    _word(29, "read", _NOBODY, "qemu"),
+    _word(53, "read", _DISTRIBUTOR + 4, "kvm"),
+    _word(37, "write", _REDISTRIBUTOR + 0x1_0180, "kvm"),
+)
+
+
+def assemble_arm64(directory: Path) -> None:
+    """Write the firmware of an arm64 guest."""
+    source, program = directory / "oracle.S", directory / "oracle.o"
+    loops = "\n".join(
+        f"\tmov	x19, #{work.times}\n77:	{work.code}\n\tsubs	x19, x19, #1\n\tb.ne	77b" for work in ARM64_WORK
+    )
+    source.write_text(f"\t.globl _start\n_start:\n{loops}\n2:	wfi\n\tb	2b\n\t.org	0x10000\n")
+    subprocess.run(["as", "-o", program, source], check=True)
+    subprocess.run(["objcopy", "-O", "binary", program, ROM], check=True)
+    assert ROM.stat().st_size == 65536
+
+
 def assemble(directory: Path, hypercall: str) -> None:
     """Write the firmware; `hypercall` is the ISA's instruction for it."""
     source, program = directory / "oracle.S", directory / "oracle.o"
@@ -147,12 +198,12 @@ def assemble(directory: Path, hypercall: str) -> None:
     assert ROM.stat().st_size == 65536
 
 
-def domain_xml(cpuid_xml: str) -> str:
-    """The domain's XML, from that of `cpuid`."""
-    return cpuid_xml.replace("<name>cpuid</name>", "<name>oracle</name>").replace("cpuid.rom", ROM.name)
+def domain_xml(xml: str, name: str = "cpuid") -> str:
+    """The domain's XML, from that of `cpuid`, or of another of that `name`."""
+    return xml.replace(f"<name>{name}</name>", "<name>oracle</name>").replace(f"{name}.rom", ROM.name)
 
 
-def differences(reasons: list[dict]) -> list[str]:
+def differences(reasons: list[dict], done: tuple[Work, ...] = WORK) -> list[str]:
     """Where details of a table in JSON are other than what the guest did; [] when each number is right.
 
     An address may be told below two reasons: KVM on Intel marks its page at the first fault.
@@ -164,7 +215,7 @@ def differences(reasons: list[dict]) -> list[str]:
             if one["kind"] not in _BESIDE:
                 told[what] += one["count"]
     known: Counter = Counter()
-    for work in WORK:
+    for work in done:
         known[work.detail] += work.times
     return [f"{what}: told {told[what]}, done {known[what]}" for what in {**told, **known} if told[what] != known[what]]
 

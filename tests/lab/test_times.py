@@ -73,7 +73,7 @@ def story(tmp_path_factory):
 
 def domain_xml(name, scratch):
     """The file with the XML of a domain of CODE, which is made of that of `cpuid`."""
-    # 64 KiB that end at 4 GiB, as image/cpuid.S has it. QEMU's user has to read them.
+    # 64 KiB that end at 4 GiB, as image/amd64/cpuid.S has it. QEMU's user has to read them.
     firmware = Path("/lab/guest", f"{name}.rom")
     firmware.write_bytes((bytes(0xFFF0) + bytes.fromhex(CODE[name])).ljust(0x10000, b"\0"))
     xml = re.sub(r" *<uuid>.*\n", "", virsh("dumpxml", "cpuid"))

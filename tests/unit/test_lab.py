@@ -304,3 +304,26 @@ EIP=0000fff0 EFL=00000002 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0
         "CPU 0 halted at ffffffff81a4e8cb, interrupts on",
         "CPU 1 running at 0000fff0, user mode",
     ]
+
+
+# -- arm64's programs --
+
+
+def test_where_no_namespace_has_programs_of_arm64_the_lab_says_so_in_a_sentence():
+    """Before Linux 6.7, or, as here, for whoever may not map ids."""
+    command = [sys.executable, LAB / "foreign.py", "/nonexistent/qemu-aarch64", "true"]
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if not os.geteuid() else {}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/", **nobody)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("E: this kernel, ") and "programs of arm64 do not run here: " in line
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+def test_each_architecture_has_its_part_of_the_recipe(arch):
+    recipe = LAB / "image"
+    assert {path.name for path in (recipe / arch).iterdir()} >= {"packages", "kernel-arguments"}
+    console = {"amd64": "ttyS0", "arm64": "ttyAMA0"}[arch]
+    assert f"console={console} " in Image(*[Path()] * 4, arch=arch).kernel_arguments
+    assert f"linux-image-{arch}\n" in (recipe / arch / "packages").read_text()
+    assert f"{arch})" in (recipe / "finish").read_text()
