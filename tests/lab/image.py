@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from emulator import find_qemu_user
 # What is in it on every architecture, and in a directory each what is on one.
 _RECIPE = Path(__file__).parent / "image"
 
-#: {Debian's name of an architecture: seconds that building takes}. arm64's programs run by QEMU's user mode.
-ARCHITECTURES = {"amd64": 80, "arm64": 360}
+# How long it takes. The programs of arm64 run by QEMU's user mode.
+_SECONDS = {"amd64": 80, "arm64": 360}
 
 # Documentation and translations are a third of a minimal Debian's files and nobody reads them in the lab; nor does
 # anybody look at the pages of Prometheus, whose list of time zones takes 200 MB.
@@ -30,7 +29,7 @@ _UNPACKED_WITHOUT = (
 class Image:
     """A built image: the host's root disk (raw ext4), its kernel and its initramfs.
 
-    `cdrom` boots these two, where the architecture has an emulator that cannot be given them.
+    On amd64 there is a CD that boots these two. `arch` is Debian's name of the architecture.
     """
 
     disk: Path
@@ -50,39 +49,32 @@ def build_image(release: str, arch: str = "amd64", *, mirror: str = "") -> Image
 
     Needs root, mmdebstrap and e2fsprogs. Raises LabError when a step fails.
     """
-    recipe = [*_files(_RECIPE), *_files(_RECIPE / arch), Path(__file__)]
+    recipe = [*_recipe(arch), Path(__file__)]
     name = release if arch == "amd64" else f"{arch}-{release}"
     home = built_once(
-        name, recipe, ARCHITECTURES[arch], lambda scratch, result: _build(release, arch, scratch, result, mirror)
+        name, recipe, _SECONDS[arch], lambda scratch, result: _build(release, arch, scratch, result, mirror)
     )
-    parts = {name: home / file for name, file in _PARTS.items()}
-    return Image(**parts, arch=arch)
+    return Image(home / "disk.img", home / "vmlinuz", home / "initrd", home / "boot.iso", arch)
 
 
-_PARTS = {"disk": "disk.img", "kernel": "vmlinuz", "initrd": "initrd", "cdrom": "boot.iso"}
-
-
-def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.iterdir() if path.is_file())
+def _recipe(arch: str) -> list[Path]:
+    """Its files: those of every architecture, then those of one."""
+    return [path for directory in (_RECIPE, _RECIPE / arch) for path in sorted(directory.iterdir()) if path.is_file()]
 
 
 def _build(release: str, arch: str, scratch: Path, result: Path, mirror: str) -> None:
-    lines = [
-        line for directory in (_RECIPE, _RECIPE / arch) for line in (directory / "packages").read_text().splitlines()
-    ]
-    packages = [line for line in lines if line and not line.startswith("#")]
-    files = " ".join(str(path) for path in [*_files(_RECIPE), *_files(_RECIPE / arch)] if path.name != "packages")
+    lists = [path.read_text().splitlines() for path in _recipe(arch) if path.name == "packages"]
+    packages = [line for lines in lists for line in lines if line and not line.startswith("#")]
+    files = " ".join(str(path) for path in _recipe(arch) if path.name != "packages")
+    # Where the mirror's programs do not run by themselves. mmdebstrap would look for a binfmt_misc of everybody's.
+    by_qemu = [Path(__file__).with_name("foreign.py"), find_qemu_user(mirror=mirror)] if arch == "arm64" else []
     root = scratch / "root"
-    # Debian's name of this machine's architecture is its kernel's, but for two.
-    here = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
-    foreign = Path(__file__).with_name("foreign.py")
     run(
         [
-            *([] if arch == here else [sys.executable, str(foreign), str(find_qemu_user(mirror=mirror))]),
+            *map(str, by_qemu),
             "mmdebstrap",
             f"--arch={arch}",
-            # It would look for a binfmt_misc of everybody's.
-            *([] if arch == here else ["--skip=check/qemu"]),
+            *(["--skip=check/qemu"] if by_qemu else []),
             "--variant=minbase",
             '--aptopt=APT::Install-Recommends "false"',
             # A mirror of sid that lags behind by some weeks serves as well.
