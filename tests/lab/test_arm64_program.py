@@ -73,7 +73,7 @@ class Vcpu:
         return self._snapshot().since(self._before).counts[HERE]
 
     def _snapshot(self):
-        return self._program.rows.snapshot(0, lambda _thread: False)
+        return self._program.rows.snapshot(0, 0, lambda _thread: False)
 
 
 @pytest.fixture()
