@@ -152,7 +152,8 @@ METRICS = (
     Metric(
         "kvm_exit_seconds_total",
         Kind.COUNTER,
-        "Time that these exits took, in KVM and in QEMU. That of HLT, IDLE_HLT and WFX is the guest's idle time.",
+        "Time that these exits took, in KVM and in QEMU. That of HLT, IDLE_HLT and WFX is the guest's idle time: leave"
+        " it out of sums.",
         _of_reason,
         _by_reason(lambda one: one.total_ns / 1e9),
         "--time",
