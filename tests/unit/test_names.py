@@ -4,10 +4,10 @@ import pytest
 
 from virt_exitstat.counts.details import Access, Detail, Kind, Mark
 from virt_exitstat.isa.arm64 import ARM64
-from virt_exitstat.isa.known import ISAS
+from virt_exitstat.isa.known import ISAS, X86
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
-from virt_exitstat.names.entry import X86, Named, Table, in_a_row, in_order, one
+from virt_exitstat.names.entry import Named, Table, in_a_row, in_order, one
 from virt_exitstat.names.host import parse_header_msrs, parse_irq_lines
 from virt_exitstat.names.known import TABLES, all_words, find_number, find_word
 from virt_exitstat.names.namer import Namer

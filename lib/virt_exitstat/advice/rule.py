@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 from .seen import Cause, Seen
 
-#: Instruction sets, by Isa.name: those whose guests have a PC's devices, and the others.
-X86 = ("VMX", "SVM")
-ARM64 = ("ARM64",)
-
 
 @dataclass(frozen=True)
 class Step:

@@ -75,8 +75,7 @@ class Detail(NamedTuple):
     register, the APIC register's offset, the vector or the interrupt's line. Of a wake-up it is the power of two of
     microseconds that it came before; of a page fault 0. Of a system register it is op0, op1, CRn, CRm and op2 as
     instructions have them (2, 3, 4, 4 and 3 bits), of a call its function id, of an instruction that waits 1 for WFE,
-    0 for WFI. `size` is bytes of a port's access, else 0. `by_qemu`: KVM
-    returned to QEMU for it.
+    0 for WFI. `size` is bytes of a port's access, else 0. `by_qemu`: KVM returned to QEMU for it.
     """
 
     kind: Kind

@@ -14,6 +14,9 @@ from .vmx import VMX
 #: A file each.
 ISAS: tuple[Isa, ...] = (VMX, SVM, ARM64)
 
+#: The names of those whose guests have a PC's devices.
+X86 = (VMX.name, SVM.name)
+
 
 def reason_names(isas: Iterable[Isa] = ISAS) -> tuple[str, ...]:
     """The names of all their reasons, as reports show them."""

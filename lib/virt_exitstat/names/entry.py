@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 from ..counts.details import Kind
 
-#: The instruction sets whose guests have a PC's devices, by Isa.name.
-X86 = ("VMX", "SVM")
-
 
 class Named(NamedTuple):
     """The numbers from `first` to `last`, both included, and what they are called.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..counts.details import Access, Detail, Kind, Mark
-from .entry import X86
+from ..isa.known import X86
 from .known import TABLES
 from .tables import apic, memory
 from .tables.arm64 import memory as virt

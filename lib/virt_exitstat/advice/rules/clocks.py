@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind
-from ..rule import X86, Rule, Step
+from ...isa.known import X86
+from ..rule import Rule, Step
 from ..seen import Cause, Range, Seen
 
 #: Where QEMU puts the ACPI PM timer: 8 bytes behind the power management's base, on both of its boards and for OVMF.

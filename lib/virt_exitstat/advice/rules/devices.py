@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind, Mark
-from ..rule import X86, Rule, Step
+from ...isa.known import X86
+from ...names.tables.arm64 import memory as virt
+from ..rule import Rule, Step
 from ..seen import Cause, Range, Seen
 
 SERIAL: tuple[Range, ...] = ((0x3F8, 0x3FF), (0x2F8, 0x2FF), (0x3E8, 0x3EF), (0x2E8, 0x2EF))
@@ -14,22 +16,17 @@ VGA_PORTS: Range = (0x3B0, 0x3DF)
 VGA_MEMORY: Range = (0xA0000, 0xBFFFF)
 VMWARE: Range = (0x5658, 0x5659)
 
-#: The serial port of QEMU's machine type virt, a PL011 (hw/arm/virt.c).
-PL011: Range = (0x09000000, 0x09000FFF)
-
 #: Ports and memory that firmware gives to PCI devices of QEMU's boards: from 0xc000 on; from 3 GiB to the I/O APIC,
 #: and above 4 GiB.
 PCI_PORTS: Range = (0xC000, 0xFFFF)
 PCI_MEMORY: tuple[Range, ...] = ((0xC0000000, 0xFEBFFFFF), (1 << 32, (1 << 64) - 1))
-#: The same of its machine type virt: below memory, and from 512 GiB on.
-VIRT_PCI_MEMORY: tuple[Range, ...] = ((0x10000000, 0x3EFEFFFF), (1 << 39, (1 << 64) - 1))
 
 _EMULATED_NICS = ("e1000", "e1000e", "igb", "rtl8139", "ne2k_pci", "pcnet", "i82551", "i82557b", "i82559er")
 
 
 def _pci_memory(seen: Seen) -> Sequence[Cause]:
     """What QEMU emulates there; a doorbell is virtio's, and no emulation."""
-    ranges = PCI_MEMORY if seen.isa_name in X86 else VIRT_PCI_MEMORY
+    ranges = PCI_MEMORY if seen.isa_name in X86 else (virt.PCI_LOW, virt.PCI_HIGH)
     return [
         cause
         for cause in seen.at(Kind.MMIO, *ranges)
@@ -48,7 +45,7 @@ def _has_sata_disk(seen: Seen) -> bool:
 
 
 def _serial(seen: Seen) -> Sequence[Cause]:
-    return seen.at(Kind.PORT, *SERIAL) if seen.isa_name in X86 else seen.at(Kind.MMIO, PL011)
+    return seen.at(Kind.PORT, *SERIAL) if seen.isa_name in X86 else seen.at(Kind.MMIO, virt.SERIAL)
 
 
 def _disk(seen: Seen) -> Sequence[Cause]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind
-from ..rule import X86, Rule, Step
+from ...isa.known import X86
+from ..rule import Rule, Step
 from ..seen import Cause, Range, Seen
 
 # The host kernel's vectors (arch/x86/include/asm/irq_vectors.h), the same from Linux 5.10 to 7.2.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Kind, Mark
-from ..rule import ARM64, X86, Rule, Step
+from ...isa.arm64 import ARM64
+from ...isa.known import X86
+from ..rule import Rule, Step
 from ..seen import Cause, Seen
 
 # A wake-up's number is the power of two of microseconds that it came before: 2 ** 8 is 256 us. haltpoll's limit and
@@ -81,7 +83,7 @@ RULES = (
             Step(
                 "On an arm64 host, let KVM poll for the guest, for the usual 500000 ns.",
                 "echo 500000 > /sys/module/kvm/parameters/halt_poll_ns",
-                ARM64,
+                (ARM64.name,),
             ),
         ),
         price="The vCPU takes its host CPU while it polls, also from others that could use it.",
@@ -134,7 +136,7 @@ RULES = (
         cause="Nobody else needs these host CPUs, so the exit at each halt buys nothing.",
         change=(
             Step(
-                "On the host's kernel command line, let guests halt their CPUs by themselves (Linux 6.12 can).",
+                "On the host's kernel command line, let guests halt by themselves (since Linux 6.11).",
                 "kvm-arm.wfi_trap_policy=notrap",
             ),
         ),
@@ -147,7 +149,7 @@ RULES = (
         at_least=None,
         at_least_per_second=2000,
         silences=("short-sleeps",),
-        isas=ARM64,
+        isas=(ARM64.name,),
     ),
     Rule(
         name="poll-waste",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...counts.details import Access, Kind, Mark
-from ..rule import X86, Rule, Step
+from ...isa.known import X86
+from ..rule import Rule, Step
 from ..seen import Cause, Seen
 
 #: A guest that has just started touches its memory for the first time, as it should.

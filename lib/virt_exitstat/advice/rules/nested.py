@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..rule import X86, Rule, Step
+from ...isa.known import X86
+from ..rule import Rule, Step
 from ..seen import Cause, Seen
 
 _VMCS = ("VMREAD", "VMWRITE")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...counts.details import Kind
-from ..entry import X86, Named, Table
+from ...isa.known import X86
+from ..entry import Named, Table
 from .apic import PAGE
 
 #: From here on an address that is no memory belongs to PCI devices, unless it is one of REGIONS.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ....counts.details import Kind
+from ....isa.arm64 import ARM64
 from ...entry import Table, in_order, one
 
 # The same function in the 64-bit convention.
@@ -66,7 +67,7 @@ CALLS = Table(
         one(0x86000001, "KVM_PTP", "The guest compares its clock with the host's (ptp_kvm, used by chrony)."),
         one(0x8600FF01, "VENDOR_HYP_CALL_UID", "The guest asks which hypervisor it runs on."),
     ),
-    ("ARM64",),
+    (ARM64.name,),
 )
 
 INSTRUCTIONS = Table(
@@ -83,5 +84,5 @@ INSTRUCTIONS = Table(
             " while others want the same CPU.",
         ),
     ),
-    ("ARM64",),
+    (ARM64.name,),
 )

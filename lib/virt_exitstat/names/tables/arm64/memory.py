@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from ....counts.details import Kind
+from ....isa.arm64 import ARM64
 from ...entry import Named, Table
 
-#: Where memory starts: below it are devices only.
-MEMORY = 0x40000000
-
-#: What firmware and kernel give to PCI devices: below memory, and from 512 GiB on.
+#: What firmware and kernel give to PCI devices: below memory, which starts at 1 GiB, and from 512 GiB on.
 PCI_LOW = (0x10000000, 0x3EFEFFFF)
 PCI_HIGH = (0x8000000000, (1 << 52) - 1)
 #: The first serial port's registers.
@@ -66,7 +64,7 @@ REGIONS = Table(
         Named(0x4000000000, 0x4003FFFFFF, "GIC redistributor, further vCPUs", _GIC),
         Named(0x4010000000, 0x401FFFFFFF, "PCI configuration, high", "4 KiB for each device. QEMU handles it."),
     ),
-    ("ARM64",),
+    (ARM64.name,),
 )
 
 #: Less precise than REGIONS.
@@ -86,5 +84,5 @@ PCI_MEMORY = Table(
             "The guest's firmware or kernel places it. In the guest /proc/iomem tells which one it is.",
         ),
     ),
-    ("ARM64",),
+    (ARM64.name,),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ....counts.details import Kind
+from ....isa.arm64 import ARM64
 from ...entry import Named, Table, in_order, one
 
 # As assemblers spell a register by its numbers.
@@ -152,5 +153,5 @@ REGISTERS = Table(
         *_counters(12, "PMEVTYPER"),
         _reg(3, 3, 14, 15, 7, "PMCCFILTR_EL0", _COUNTER),
     ),
-    ("ARM64",),
+    (ARM64.name,),
 )
