@@ -54,15 +54,21 @@ class Scratch:
 
 @dataclass(frozen=True)
 class Machine:
-    """A kind of host. `start` starts its emulator, whose job writes to our stdout; `has_monitor`: it speaks QMP."""
+    """A kind of host. `start` starts its emulator, whose job writes to our stdout; `has_monitor`: it speaks QMP.
+
+    `arch` is that of its image.
+    """
 
     start: Callable[[Image, Scratch], subprocess.Popen]
     has_monitor: bool
+    arch: str = "amd64"
 
 
 # The host's first program is systemd then (host-init looks for the unit). Without an id of the machine, systemd would
 # take the boot for its very first, and enable services by its presets.
 _UNDER_SYSTEMD = "systemd.unit=lab.target systemd.machine_id=00000000000000000000000000000001"
+
+_TWO_CPUS = ["-accel", "tcg,thread=multi", "-smp", "2"]
 
 
 def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False, arguments: str = "") -> Machine:
@@ -71,13 +77,9 @@ def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False, 
     The latter is slow, and the same in each run. With `systemd` that is the host's first program. `arguments` are more
     for its kernel.
     """
-    speed = ["-icount", "shift=0,sleep=off", "-smp", "1"] if icount else _TWO_CPUS
-    firmware = ["-L", str(qemu.share / "seabios")]
-    return _qemu_machine(
-        qemu,
-        [*firmware, *speed, "-cpu", "EPYC-v1,+svm,+npt"],
-        f"{_UNDER_SYSTEMD if systemd else ''} {arguments}",
-    )
+    cpus = ["-icount", "shift=0,sleep=off", "-smp", "1"] if icount else _TWO_CPUS
+    words = ["-L", str(qemu.share / "seabios"), *cpus, "-cpu", "EPYC-v1,+svm,+npt"]
+    return Machine(_starter(qemu, words, f"{_UNDER_SYSTEMD if systemd else ''} {arguments}"), has_monitor=True)
 
 
 def arm64_machine(qemu: Emulator, *, arguments: str = "") -> Machine:
@@ -85,15 +87,12 @@ def arm64_machine(qemu: Emulator, *, arguments: str = "") -> Machine:
 
     `arguments` are more for its kernel, as `kvm-arm.mode=nvhe`.
     """
-    board = ["-machine", "virt,virtualization=on,gic-version=3", "-cpu", "neoverse-n1"]
-    return _qemu_machine(qemu, [*_TWO_CPUS, *board], arguments)
+    words = ["-machine", "virt,virtualization=on,gic-version=3", *_TWO_CPUS, "-cpu", "neoverse-n1"]
+    return Machine(_starter(qemu, words, arguments), has_monitor=True, arch="arm64")
 
 
-_TWO_CPUS = ["-accel", "tcg,thread=multi", "-smp", "2"]
-
-
-def _qemu_machine(qemu: Emulator, words: list[str], arguments: str) -> Machine:
-    """A machine by QEMU; `words` are those of its command line that tell what it is."""
+def _starter(qemu: Emulator, words: list[str], arguments: str) -> Callable[[Image, Scratch], subprocess.Popen]:
+    """What starts QEMU: `words` of its command line tell what machine it is, `arguments` are its kernel's."""
 
     def start(image: Image, scratch: Scratch) -> subprocess.Popen:
         command = [
@@ -122,7 +121,7 @@ def _qemu_machine(qemu: Emulator, words: list[str], arguments: str) -> Machine:
             environment = {**os.environ, "QEMU_MODULE_DIR": str(qemu.libraries / "qemu")}
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, env=environment)
 
-    return Machine(start, has_monitor=True)
+    return start
 
 
 def vmx_machine(bochs: Emulator) -> Machine:
