@@ -306,6 +306,27 @@ EIP=0000fff0 EFL=00000002 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0
     ]
 
 
+# -- what is only of some machines --
+
+
+@pytest.mark.parametrize(
+    ("machine", "option", "why"),
+    [
+        ("vmx", "--icount", "--icount is for --machine svm"),
+        ("arm64", "--icount", "--icount is for --machine svm"),
+        ("vmx", "--systemd", "--systemd is for --machine svm"),
+        ("arm64", "--systemd", "--systemd is for --machine svm"),
+        ("vmx", "--append=quiet", "--append is not for --machine vmx, which boots from a CD"),
+    ],
+)
+def test_an_option_that_a_machine_does_not_have_is_refused_before_anything_is_built(machine, option, why, tmp_path):
+    command = [sys.executable, LAB / "lab", "--machine", machine, "run", option, "true"]
+    environment = {**os.environ, "VIRT_EXITSTAT_LAB_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and done.stderr.endswith(f"error: {why}\n")
+    assert not (tmp_path / "cache").exists()
+
+
 # -- arm64's programs --
 
 
