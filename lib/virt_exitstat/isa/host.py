@@ -40,6 +40,7 @@ def read_event_format(isa: Isa, root: Path) -> str:
 
 
 def _without_kvm(isa: Isa) -> tuple[str, str]:
+    """Why there is no tracepoint of KVM's, and what to do."""
     if isa.module:
         return "KVM is not loaded", f"load it with 'modprobe {isa.module}'"
     return "it is built without KVM", "boot a kernel with CONFIG_KVM=y, as distributions' kernels have it"

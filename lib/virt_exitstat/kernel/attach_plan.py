@@ -91,7 +91,7 @@ def plan_attachment(root: Path, wanted: Attachment = Attachment.AUTO) -> AttachP
     isa = host_isa(root)
     text = read_event_format(isa, root)
     check_kvm(isa, root)
-    plans, not_raw = ([], "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa.place, isa, text, root)
+    plans, not_raw = ([], "not wanted") if wanted is Attachment.TRACEPOINT else _plan_raw(isa, text, root)
     if wanted is Attachment.RAW and not plans:
         raise ExitStatError(
             f"the raw tracepoint cannot be used on this kernel: {not_raw}", "leave --attach out, or --attach tracepoint"
@@ -119,13 +119,13 @@ def _offset(field: str, text: str) -> int:
     return int(found.group(1))
 
 
-def _plan_raw(place: ReasonPlace | ReasonPair, isa: Isa, text: str, root: Path) -> tuple[list[AttachPlan], str]:
+def _plan_raw(isa: Isa, text: str, root: Path) -> tuple[list[AttachPlan], str]:
     """The raw ways that are proven, the cheapest first, or none and why not."""
     try:
         vmlinux = _read_btf(root, "vmlinux")
-        if isinstance(place, ReasonPair):
-            return _plan_arguments(place, text, vmlinux)
-        return _plan_structures(place, isa.module, vmlinux, root)
+        if isinstance(isa.place, ReasonPair):
+            return _plan_arguments(isa.place, text, vmlinux)
+        return _plan_structures(isa.place, isa.module, vmlinux, root)
     except (BtfError, HostFileError) as error:
         return [], f"BTF: {error}"
 
@@ -148,6 +148,7 @@ def _plan_arguments(pair: ReasonPair, text: str, vmlinux: Btf | None) -> tuple[l
 
 
 def _plan_structures(place: ReasonPlace, module: str, vmlinux: Btf | None, root: Path) -> tuple[list[AttachPlan], str]:
+    """The raw ways where KVM keeps the reason in its structures, or gives it as an argument by itself."""
     kvm = _module_btf(root, "kvm", vmlinux)
     vendor = _module_btf(root, module, vmlinux)
     if not kvm:
