@@ -66,7 +66,7 @@ def _build(release: str, arch: str, scratch: Path, result: Path, mirror: str) ->
     lists = [path.read_text().splitlines() for path in _recipe(arch) if path.name == "packages"]
     packages = [line for lines in lists for line in lines if line and not line.startswith("#")]
     files = " ".join(str(path) for path in _recipe(arch) if path.name != "packages")
-    # Where the mirror's programs do not run by themselves. mmdebstrap would look for a binfmt_misc of everybody's.
+    # Programs of arm64 do not run here by themselves. mmdebstrap would look for a binfmt_misc of everybody's.
     by_qemu = [Path(__file__).with_name("foreign.py"), find_qemu_user(mirror=mirror)] if arch == "arm64" else []
     root = scratch / "root"
     run(
