@@ -104,24 +104,6 @@ def test_a_reason_without_a_slot_may_have_a_name():
     assert VMX.with_names({95: "OF_A_NEWER_KERNEL"}).name_of(95) == "OF_A_NEWER_KERNEL"
 
 
-def test_on_arm64_the_class_is_the_reason_of_a_trap_only():
-    """Behind any other code stands the class of an earlier trap; bit 31 of the code is a pending SError."""
-    pair = arm64.ARM64.place
-    for code, trap_class, name in (
-        (2, 0x16, "HVC64"),
-        (2, 0x2F, "SERROR"),
-        (2 | 1 << 31, 0x16, "HVC64"),
-        (0, 0x16, "IRQ"),
-        (1 << 31, 0x16, "IRQ"),
-        (1, 0x16, "EL1_SERROR"),
-        (3, 0x16, "IL"),
-        (0xBADCA11, 0x16, "HYP_GONE"),
-        (4, 0x16, "UNKNOWN(0x104)"),
-        (2, 0x3F, "UNKNOWN(0x3f)"),
-    ):
-        assert ARM64.name_of(pair.reason_of(code, trap_class)) == name
-
-
 def test_svm_has_no_flags():
     assert SVM.slot_of(0x78) == 0x78
     assert SVM.slot_of(0x80000078) is None

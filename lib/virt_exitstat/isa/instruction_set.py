@@ -49,11 +49,6 @@ class ReasonPair:
     trap: int
     codes: int
 
-    def reason_of(self, code: int, trap_class: int) -> int:
-        """The raw reason that they mean."""
-        code &= self.code_mask
-        return trap_class if code == self.trap else self.codes + code
-
 
 class KernelTable(NamedTuple):
     """A table of names in the event's `print fmt`: its position among those that stand there.
