@@ -24,6 +24,7 @@ from made_up_guests import (
     mmio,
     msr,
     port,
+    register,
     wakeup,
     wfe,
 )
@@ -41,6 +42,7 @@ from virt_exitstat.isa.arm64 import ARM64
 from virt_exitstat.isa.known import ISAS, X86
 from virt_exitstat.isa.svm import SVM
 from virt_exitstat.isa.vmx import VMX
+from virt_exitstat.names.tables.arm64 import registers
 from virt_exitstat.targets.host_facts import HostFacts
 
 TREE = Path(__file__).resolve().parents[2]
@@ -163,6 +165,22 @@ def test_rules_and_steps_are_of_isas_that_there_are():
 def test_a_wfe_costs_what_it_takes_and_a_wfi_nothing():
     seen = arm_guest(wfe(share=0.03), cause("WFX", Kind.WAIT, 0, share=0.9), cause("WFX", share=0.9))
     assert [(each.is_idle, each.cost) for each in seen.causes] == [(False, 0.03), (True, 0.0), (True, 0.0)]
+
+
+def test_a_wfi_of_which_no_wake_up_is_told_is_no_spinning():
+    waited = {0: 0.2, 1: None}
+    assert judge(arm_guest(cause("WFX", Kind.WAIT, 0, rate=9000, share=0.5), waited=waited)).findings == ()
+
+
+def test_each_register_of_arm64s_counters_is_monitoring_and_no_other_is():
+    # PMMIR_EL1 tells what the counters are; it is read once.
+    counters = {one.name for one in registers.REGISTERS.entries if one.name.startswith("PM")} - {"PMMIR_EL1"}
+    found = {
+        one.name
+        for one in registers.REGISTERS.entries
+        if "monitoring" in names(judge(arm_guest(register(one.first))).findings)
+    }
+    assert found == counters and len(counters) > 70
 
 
 def test_addresses_of_a_pc_mean_nothing_on_arm64():
