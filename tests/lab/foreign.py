@@ -3,7 +3,8 @@
 
     foreign.py QEMU COMMAND [ARGUMENT..]     QEMU: the path of a static qemu-aarch64
 
-Nothing outside changes, and nothing needs undoing. Linux has such namespaces since 6.7. Ids map onto themselves.
+Nothing outside changes, and nothing needs undoing: what a user namespace mounts stays in it. Linux has such namespaces
+since 6.7. Ids map onto themselves.
 """
 
 import contextlib
@@ -26,7 +27,6 @@ def main() -> None:
     try:
         _enter_namespaces()
         registry = Path("/proc/sys/fs/binfmt_misc")
-        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", registry], check=True, stderr=subprocess.DEVNULL)
         (registry / "register").write_bytes(f":qemu-aarch64:M::{_MAGIC}:{_MASK}:{qemu}:F".encode())
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,6 +1,7 @@
 """The lab's own promises: what it builds is whole or not there, what hangs is ended, and the status comes back."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,10 @@ LAB = Path(__file__).resolve().parents[1] / "lab"
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="what the lab builds needs root")
+needs_private_binfmt = pytest.mark.skipif(
+    tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 7),
+    reason="a namespace has a binfmt_misc of its own since Linux 6.7",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +98,14 @@ def test_what_a_step_mounts_is_gone_with_it(tmp_path):
 
 
 @needs_root
-def test_a_killed_build_takes_its_step_with_it(tmp_path):
+@pytest.mark.parametrize(
+    "by", [[], pytest.param([str(LAB / "foreign.py"), "/bin/true"], marks=needs_private_binfmt)], ids=["amd64", "arm64"]
+)
+def test_a_killed_build_takes_its_step_with_it(tmp_path, by):
+    """That of arm64 is in a user namespace too; /bin/true stands in for QEMU's user mode."""
     lock, started = tmp_path / "lock", tmp_path / "started"
     os.mkfifo(started)
-    step = ["flock", str(lock), "sh", "-c", f"echo >{started}; sleep 600"]
+    step = [*by, "flock", str(lock), "sh", "-c", f"echo >{started}; sleep 600"]
     program = f"import sys; sys.path.insert(0, {str(LAB)!r}); from cache import run; run({step!r}, {{}})"
     with subprocess.Popen([sys.executable, "-c", program]) as building:
         started.read_text()
