@@ -15,6 +15,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+# Hexadecimal digits.
+_KEY_LENGTH = 12
+_ANY_KEY = "[0-9a-f]" * _KEY_LENGTH
+
 _IN_ITS_OWN_NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
@@ -32,13 +36,15 @@ def built_once(name: str, made_from: Iterable[Path], seconds: int, build: Callab
     for path in made_from:
         key.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     cache = cache_directory()
-    home = cache / f"{name}-{key.hexdigest()[:12]}"
+    home = cache / f"{name}-{key.hexdigest()[:_KEY_LENGTH]}"
     with open(cache / f"{name}.lock", "w") as lock:
         # Two labs that start at once build it once.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
-            for old in cache.glob(f"{name}-*"):
-                _remove(old)
+            # Another name may begin with this one, as sid-slim with sid.
+            for key_or_scratch in (_ANY_KEY, "building-*"):
+                for old in cache.glob(f"{name}-{key_or_scratch}"):
+                    _remove(old)
             started = time.monotonic()
             say(f"building {name}, once (about {seconds} s) ..")
             with tempfile.TemporaryDirectory(prefix=f"{name}-building-", dir=cache) as scratch:

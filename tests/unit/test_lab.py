@@ -62,6 +62,17 @@ def test_a_changed_recipe_is_built_anew_and_the_old_is_removed(recipe, cache):
     assert old != new and built(cache) == [new]
 
 
+@pytest.mark.parametrize("other", ["arm64-debian", "debian-arm64", "debian-slim", "emulator-of-debian"])
+def test_what_has_another_name_stays(recipe, cache, other):
+    kept = built_once(other, [recipe], 1, write_disk)
+    building = cache / f"{other}-building-0"
+    building.mkdir()
+    assert built_once("debian", [recipe], 1, write_disk) != kept
+    recipe.write_text("second")
+    new = built_once("debian", [recipe], 1, write_disk)
+    assert sorted(built(cache)) == sorted([kept, building, new])
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, LabError])
 def test_an_interrupted_build_leaves_nothing(recipe, cache, interruption):
     def stop_halfway(_scratch, result):
