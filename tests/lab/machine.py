@@ -82,12 +82,13 @@ def svm_machine(qemu: Emulator, *, icount: bool = False, systemd: bool = False, 
     return Machine(_starter(qemu, words, f"{_UNDER_SYSTEMD if systemd else ''} {arguments}"), has_monitor=True)
 
 
-def arm64_machine(qemu: Emulator, *, arguments: str = "") -> Machine:
+def arm64_machine(qemu: Emulator, *, el2: bool = True, arguments: str = "") -> Machine:
     """An arm64 host with two CPUs, by QEMU's TCG: a server's CPU, with EL2 and VHE, without SVE.
 
-    `arguments` are more for its kernel, as `kvm-arm.mode=nvhe`.
+    Without `el2` KVM cannot run on it. `arguments` are more for its kernel, as `kvm-arm.mode=nvhe`.
     """
-    words = ["-machine", "virt,virtualization=on,gic-version=3", *_TWO_CPUS, "-cpu", "neoverse-n1"]
+    board = f"virt,virtualization={'on' if el2 else 'off'},gic-version=3"
+    words = ["-machine", board, *_TWO_CPUS, "-cpu", "neoverse-n1"]
     return Machine(_starter(qemu, words, arguments), has_monitor=True, arch="arm64")
 
 

@@ -336,6 +336,8 @@ EIP=0000fff0 EFL=00000002 [-------] CPL=3 II=0 A20=1 SMM=0 HLT=0
         ("arm64", "--icount", "--icount is for --machine svm"),
         ("vmx", "--systemd", "--systemd is for --machine svm"),
         ("arm64", "--systemd", "--systemd is for --machine svm"),
+        ("svm", "--no-el2", "--no-el2 is for --machine arm64"),
+        ("vmx", "--no-el2", "--no-el2 is for --machine arm64"),
         ("vmx", "--append=quiet", "--append is not for --machine vmx, which boots from a CD"),
     ],
 )
