@@ -10,10 +10,20 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
+# Debian 11's QEMU on arm64, when KVM_CREATE_VM is interrupted, which happens in one start of twenty. Since QEMU commit
+# bbde13cd14ad (7.2) it tries again by itself.
+_INTERRUPTED = "Failed to retrieve host CPU features"
+_STARTS = 10
+
 
 def virsh(*arguments):
     """Run virsh, return what it prints."""
-    return subprocess.run(["virsh", "-q", *arguments], capture_output=True, text=True, check=True).stdout
+    for _ in range(_STARTS):
+        done = subprocess.run(["virsh", "-q", *arguments], capture_output=True, text=True, check=False)
+        if _INTERRUPTED not in done.stderr:
+            break
+    assert done.returncode == 0, f"virsh {' '.join(arguments)}: {done.stderr.strip()}"
+    return done.stdout
 
 
 def tool(*arguments, **options):
