@@ -46,7 +46,7 @@ test:               ## (root) install what the tests need and run all of them
 	wait $$other; other=$$?; cat build/other-cpu.log; \
 	[ $$svm = 0 ] && [ $$other = 0 ]
 
-test-matrix:        ## (root) unit tests, acceptance on each ISA, units, on every Debian release; prints tables (70 min)
+test-matrix:        ## (root) unit tests, acceptance on each ISA, units, on every Debian release; prints tables (85 min)
 	@tests/setup test
 	@tests/lab/matrix
 
