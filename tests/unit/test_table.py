@@ -330,6 +330,10 @@ def test_exits_that_were_not_timed_are_told(untimed, no_block, lines):
     assert "not timed" not in render_timed()
 
 
+def test_an_exit_of_an_earlier_report_whose_time_has_become_known_is_no_exit_of_this_one():
+    assert "not timed" not in render_timed({101: {10: Tally(10, lasted(1_000, 11), untimed=-1)}})
+
+
 #: Takes six columns.
 LONG_NS = 12_345_678
 

@@ -14,7 +14,8 @@ class Tally:
     """The tally of one reason, or of several.
 
     `exits` is their number, `time` what they took, None where that is not measured; `untimed` of them took a time that
-    is not known. `details` are what caused them, of those that have ended; None where that is not wanted.
+    is not known. As a difference between two times that may be below 0: one exit was read while it began or ended, and
+    its time is known by now. `details` are what caused them, of those that have ended; None where that is not wanted.
     """
 
     exits: int = 0

@@ -115,7 +115,7 @@ def describe_account(account: Account) -> str:
 
 
 def _not_timed(report: Report) -> list[str]:
-    if not report.untimed:
+    if report.untimed <= 0:
         return []
     lines = [f"not timed: {plural(report.untimed, 'exit')}, whose end was not seen"]
     if report.no_block:
