@@ -120,6 +120,8 @@ def undescribed(value, schema, where=""):
         return [name for one in value for name in undescribed(one, schema["items"], where)]
     if not isinstance(value, dict):
         return []
+    if "patternProperties" in schema:
+        return []  # its names are numbers, and validate() has looked at them
     described = described_fields(schema)
     missing = [f"{where}{name}" for name in value if name not in described]
     return missing + [

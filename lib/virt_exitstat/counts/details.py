@@ -17,6 +17,8 @@ MARK_BIT, WRITE_BIT = 62, 63
 class Kind(enum.IntEnum):
     """What a detail is about. The values are those of the kernel program; the names stand in JSON, in lower case."""
 
+    #: Several, of which a recording has only the sum. The number says how many they are; 0: that is not known.
+    MORE = -1
     #: The kernel traced nothing that tells the cause.
     NOTHING = 0
     MSR = 1

@@ -50,6 +50,11 @@ class Durations:
         return sum(self.buckets.values())
 
     @property
+    def has_finished(self) -> bool:
+        """Whether one has finished."""
+        return bool(self.buckets)
+
+    @property
     def mean_ns(self) -> float | None:
         """The mean of those that have finished; None when none has."""
         finished = self.finished
@@ -72,11 +77,12 @@ class Durations:
         return bool(self.total_ns or self.finished_ns or self.in_flight or self.buckets)
 
     def __add__(self, other: Durations) -> Durations:
+        if isinstance(self, Told) or isinstance(other, Told):
+            return _add_told(self, other)
         buckets = dict(self.buckets)
         for bucket, exits in other.buckets.items():
             buckets[bucket] = buckets.get(bucket, 0) + exits
-        # Of two that are equally long, the one that was measured holds.
-        longest = max(self, other, key=lambda one: (one.max_ns, not one.is_bound))
+        longest = _longest(self, other)
         return Durations(
             total_ns=self.total_ns + other.total_ns,
             qemu_ns=self.qemu_ns + other.qemu_ns,
@@ -124,3 +130,47 @@ class Durations:
 
 #: The durations of a reason that did not occur.
 NO_TIME = Durations()
+
+
+@dataclass(frozen=True)
+class Told(Durations):
+    """Durations without a histogram, as a recording of before there was one in it tells them.
+
+    `mean` and `percentiles`, {part: ns}, were made when it was written. A sum of several has neither: they cannot be
+    made again.
+    """
+
+    mean: float | None = None
+    percentiles: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether one has finished."""
+        return self.max_ns > 0
+
+    @property
+    def mean_ns(self) -> float | None:
+        """The mean as it was told."""
+        return self.mean
+
+    def percentile_ns(self, part: float) -> float | None:
+        """The percentile as it was told; None for one that was not."""
+        return self.percentiles.get(part)
+
+
+def _add_told(one: Durations, other: Durations) -> Durations:
+    if not one or not other:
+        return one or other
+    longest = _longest(one, other)
+    return Told(
+        total_ns=one.total_ns + other.total_ns,
+        qemu_ns=one.qemu_ns + other.qemu_ns,
+        max_ns=longest.max_ns,
+        is_bound=longest.is_bound,
+        in_flight=one.in_flight + other.in_flight,
+    )
+
+
+def _longest(one: Durations, other: Durations) -> Durations:
+    # Of two that are equally long, the one that was measured holds.
+    return max(one, other, key=lambda each: (each.max_ns, not each.is_bound))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..counts.durations import lower_bound_ns
 from ..reports.report import DetailRow, Row
 from ..reports.sort import Sort
 
@@ -235,14 +236,14 @@ COLUMNS = (
     _time_of("p90", "p90", _percentile(0.9)),
     _time_of("p99", "p99", _percentile(0.99), timed=format_ns),
     _time_of("p99_9", "p99_9", _percentile(0.999)),
-    _time_of("max", "max", lambda row: row.time.max_ns if row.time.finished else None),
+    _time_of("max", "max", lambda row: row.time.max_ns if row.time.has_finished else None),
     Column(
         key="max_is_bound",
         heading="max",
         unit="whether none was longer, rather than one as long",
         value=lambda row: row.time,
         formats={
-            "timed": lambda time: "<" * time.is_bound + format_ns(time.max_ns) if time.finished else "-",
+            "timed": lambda time: "<" * time.is_bound + format_ns(time.max_ns) if time.has_finished else "-",
             "json": lambda time: time.is_bound,
         },
         timed=True,
@@ -262,6 +263,25 @@ COLUMNS = (
         unit="exits",
         value=lambda row: row.tally.untimed,
         formats={"json": int},
+        timed=True,
+    ),
+    # Of these two, mean and percentiles are made again when a recording is read.
+    Column(
+        key="finished_ns",
+        heading="",
+        unit="ns",
+        value=lambda row: row.time.finished_ns if row.time.buckets or not row.time.has_finished else None,
+        formats={"json": round},
+        timed=True,
+    ),
+    Column(
+        key="histogram",
+        heading="",
+        unit="exits, by the shortest time of their bucket",
+        value=lambda row: row.time.buckets if row.time.buckets or not row.time.has_finished else None,
+        formats={
+            "json": lambda buckets: {str(lower_bound_ns(bucket)): exits for bucket, exits in sorted(buckets.items())}
+        },
         timed=True,
     ),
 )

@@ -13,6 +13,9 @@ from .records import iso_time, words_of
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 FORMAT_VERSION = 1
 
+#: Numbers that a table's sum has not: they are the sums of its reasons' own.
+_OF_PARTS = ("finished_ns", "histogram")
+
 #: Numbers that only exits have, and stops have not.
 _OF_EXITS = ("share", "time_share", "untimed")
 
@@ -42,7 +45,8 @@ def make_document(report: Report, style: Style) -> dict[str, Any]:
         "kernel": report.provenance.kernel,
         "isa": report.provenance.isa.name.lower(),
         "attachment": report.provenance.attachment.value,
-        "seconds": round(report.seconds, 6),
+        # Whole nanoseconds, as the report itself has them: rates made again from them are the same.
+        "seconds": round(report.seconds, 9),
         "lost": report.lost._asdict(),
         **({"no_room_for_time": report.no_block} if report.timed else {}),
         **({"no_room_for_details": report.no_detail, "missed_events": report.missed_events} if report.detailed else {}),
@@ -82,7 +86,8 @@ def _table(table: Table, of_details: Style | None) -> dict[str, Any]:
     numbers = _numbers(table.sum, timed=timed)
     # A table's count is called its total, and its share would be 1.
     total = {"total": numbers.pop("count")}
-    del numbers["share"]
+    for key in ("share", *_OF_PARTS):
+        numbers.pop(key, None)
     return {
         **total,
         **numbers,

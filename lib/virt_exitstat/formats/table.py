@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..counts.snapshot import WHY_LOST
 from ..reports.account import Account
@@ -71,7 +72,10 @@ def _timed_rows(table: Table) -> list[Row]:
         busy.append(table.add_up(others, OTHERS))
     if others_idle:
         idle.append(table.add_up_idle(others_idle))
-    return [*busy, table.add_up(busy, "total"), *idle, *table.stops]
+    # The exits of idle ones are not in it, and no total has their time.
+    total = table.add_up(busy, "total")
+    total = total._replace(tally=replace(total.tally, time=table.total.time))
+    return [*busy, total, *idle, *table.stops]
 
 
 def _lay_out(rows: Sequence[Row], how: str, heading: str, style: Style) -> str:

@@ -12,26 +12,36 @@ from .tables.arm64 import memory as virt
 from .tables.arm64 import registers
 
 _NOTHING: Mapping[int, str] = {}
+_NONE_TOLD: Mapping[Detail, str] = {}
 
 
 class Namer:
     """Names details of guests on one host.
 
     `isa_name` is the host's, Isa.name. `irq_lines` and `header_msrs` are what host.py made of this host's files:
-    {line: device}, and {MSR: name} for MSRs that no table has. Names of lines are foreign text: escape what comes out.
+    {line: device}, and {MSR: name} for MSRs that no table has. `told` are names that a recording has, which hold before
+    all others. Names of lines and of recordings are foreign text: escape what comes out.
     """
 
     def __init__(
-        self, isa_name: str, *, irq_lines: Mapping[int, str] = _NOTHING, header_msrs: Mapping[int, str] = _NOTHING
+        self,
+        isa_name: str,
+        *,
+        irq_lines: Mapping[int, str] = _NOTHING,
+        header_msrs: Mapping[int, str] = _NOTHING,
+        told: Mapping[Detail, str] = _NONE_TOLD,
     ) -> None:
         self._tables = [table for table in TABLES if not table.isas or isa_name in table.isas]
         self._is_pc = isa_name in X86
+        self._told = told
         self._irq_lines = irq_lines
         self._header_msrs = header_msrs
 
     def name_of(self, detail: Detail) -> str:
         """What its number is called; "" when unknown, or when its kind has no names."""
         kind, number = detail.kind, detail.number
+        if detail in self._told:
+            return self._told[detail]
         if kind is Kind.IRQ:
             return self._irq_lines.get(number, "")
         if kind is Kind.MMIO:
@@ -127,6 +137,7 @@ def _numbered(word: str, write: Callable[[int], str]) -> _Worder:
 
 
 _WORDERS: Mapping[Kind, _Worder] = {
+    Kind.MORE: lambda _detail, _name: ("more",),
     Kind.NOTHING: _nothing,
     Kind.MSR: _register,
     Kind.PORT: _port,

@@ -34,7 +34,8 @@ def choose(report: Report, choice: Choice) -> Report:
         )
         for target in report.targets
     )
-    total = choose_rows(sum_targets(report), choice) if choice.total else None
+    # A recording that has left something out may have the sum of all of it.
+    total = choose_rows(report.total or sum_targets(report), choice) if choice.total else None
     return replace(report, targets=targets, total=total)
 
 

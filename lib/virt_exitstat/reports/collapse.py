@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from ..counts.durations import NO_TIME
+from ..counts.details import Cost, Detail, Kind
+from ..counts.durations import NO_TIME, Durations
 from ..counts.origin import Provenance
 from ..counts.snapshot import AnyThread, CountSnapshot, EndedThread, State, Thread
-from ..counts.tally import NOTHING, Tally, add_up_by_reason
+from ..counts.tally import NOTHING, Tally, add_up, add_up_by_reason
 from ..targets.target import Target, Targets
 from .account import Account, account_for
-from .report import Report, Row, Table, TargetReport, VCpuReport, add_up_busy
+from .report import OTHERS, Report, Row, Table, TargetReport, VCpuReport, add_up_busy
 
 #: (pid, when it started): None while the process runs, as its threads then are known by their ids alone.
 _Process = tuple[int, Optional[int]]
@@ -39,7 +40,9 @@ def make_report(
     """
     gone = frozenset(ended)
     counted = _by_process(delta.counts)
-    tables = _TableMaker(delta.time_s, reason_name, provenance.isa.idle, waited_ns)
+    # JSON has whole nanoseconds, and a rate that is made of it again is to be the same.
+    seconds = round(delta.time_s, 9)
+    tables = _TableMaker(seconds, reason_name, provenance.isa.idle, waited_ns)
     reports = []
     for target in targets.targets:
         has_ended = target.process in gone
@@ -53,7 +56,7 @@ def make_report(
     reports.sort(key=lambda report: (-report.table.total.exits, report.target.label))
     return Report(
         tuple(reports),
-        delta.time_s,
+        seconds,
         delta.lost,
         time,
         provenance,
@@ -66,19 +69,84 @@ def make_report(
 
 
 def sum_targets(report: Report) -> Table:
-    """All targets' exits as one table."""
-    rows = [row for shown in report.targets for row in shown.table.rows]
-    names = {row.reason: row.reason_name for row in rows if row.reason is not None}
-    tallies = add_up_by_reason({row.reason: row.tally} for row in rows if row.reason is not None)
-    table = _TableMaker(report.seconds, names.__getitem__, report.provenance.isa.idle).make(tallies)
-    if not report.timed:
-        return table
+    """All targets' exits as one table.
+
+    Of a recording, tables may have left something out. A reason then has a row only where each of these shows it, and
+    so has a detail: a sum that lacks a part would be none.
+    """
     tables = [shown.table for shown in report.targets]
+    names = {row.reason: row.reason_name for table in tables for row in table.rows if row.reason is not None}
+    tallies: list[Mapping[int, Tally]] = []
+    left_out = [row.tally for table in tables for row in table.left_out]
+    known = set(names).intersection(*({row.reason for row in table.rows} for table in tables if table.left_out))
+    for table in tables:
+        rows = {row.reason: row for row in table.rows if row.reason is not None}
+        tallies.append({reason: row.tally for reason, row in rows.items() if reason in known})
+        left_out += [
+            replace(row.tally, time=None) if row.is_idle else row.tally
+            for row in rows.values()
+            if row.reason not in known
+        ]
+    idle = report.provenance.isa.idle
+    whole = make_table(
+        [
+            Counted(reason, names[reason], tally, is_idle=reason in idle)
+            for reason, tally in _add_up_known(tallies).items()
+        ],
+        report.seconds,
+        left_out=[add_up(left_out)] if left_out else [],
+    )
+    if not report.timed:
+        return whole
     return replace(
-        table,
+        whole,
         account=sum([one.account for one in tables if one.account], Account()),
         stopped=sum([one.stopped for one in tables], NO_TIME),
     )
+
+
+def _add_up_known(of_tables: Sequence[Mapping[int, Tally]]) -> Mapping[int, Tally]:
+    """{reason: tally}, summed; details that a table with more of them does not show become more of the sum."""
+    summed = dict(add_up_by_reason(of_tables))
+    for reason, tally in summed.items():
+        parts = [of[reason].details or {} for of in of_tables if reason in of]
+        cut = [part for part in parts if any(detail.kind is Kind.MORE for detail in part)]
+        if not cut or len(parts) == 1:
+            continue
+        details = tally.details or {}
+        known = {detail for detail in details if all(detail in part for part in cut)}
+        known = {detail for detail in known if detail.kind is not Kind.MORE}
+        costs = [cost for detail, cost in details.items() if detail not in known]
+        more = {Detail(Kind.MORE): Cost(sum([cost.exits for cost in costs]), sum([cost.ns for cost in costs]))}
+        shown = {detail: cost for detail, cost in details.items() if detail in known}
+        summed[reason] = replace(tally, details={**shown, **more})
+    return summed
+
+
+class Counted(NamedTuple):
+    """A reason with what was counted of it, before it is a row of a table."""
+
+    reason: int
+    reason_name: str
+    tally: Tally
+    is_idle: bool
+
+
+def make_table(
+    counted: Iterable[Counted],
+    seconds: float,
+    *,
+    left_out: Iterable[Tally] = (),
+    account: Account | None = None,
+    stopped: Durations = NO_TIME,
+) -> Table:
+    """A table of reasons, and of sums of those that are `left_out`, whose times are without idle ones."""
+    parts, sums = list(counted), list(left_out)
+    total = add_up_busy([*((part.tally, part.is_idle) for part in parts), *((tally, False) for tally in sums)])
+    rows = [Row(part.reason_name, part.tally, total, seconds, part.reason, is_idle=part.is_idle) for part in parts]
+    rows.sort(key=lambda row: (-row.tally.exits, row.reason_name))
+    others = tuple(Row(OTHERS, tally, total, seconds) for tally in sums)
+    return Table(tuple(rows), total, seconds, left_out=others, account=account, stopped=stopped)
 
 
 class _TableMaker:
@@ -95,14 +163,12 @@ class _TableMaker:
 
     def make(self, tallies: Mapping[int, Tally]) -> Table:
         """A table of {raw reason or State: tally}."""
-        of_reasons = {reason: tally for reason, tally in tallies.items() if tally and not isinstance(reason, State)}
-        total = add_up_busy([(tally, reason in self._idle) for reason, tally in of_reasons.items()])
-        rows = [
-            Row(self._reason_name(reason), tally, total, self._seconds, reason, is_idle=reason in self._idle)
-            for reason, tally in of_reasons.items()
+        counted = [
+            Counted(reason, self._reason_name(reason), tally, is_idle=reason in self._idle)
+            for reason, tally in tallies.items()
+            if tally and not isinstance(reason, State)
         ]
-        rows.sort(key=lambda row: (-row.tally.exits, row.reason_name))
-        return Table(tuple(rows), total, self._seconds, stopped=tallies.get(State.STOPPED, NOTHING).time or NO_TIME)
+        return make_table(counted, self._seconds, stopped=tallies.get(State.STOPPED, NOTHING).time or NO_TIME)
 
     @property
     def timed(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from ..counts.details import Detail
+from ..counts.details import Detail, Kind
 from ..counts.durations import NO_TIME, Durations
 from ..counts.origin import Provenance
 from ..counts.snapshot import Lost, Thread
@@ -77,12 +77,15 @@ class Row(NamedTuple):
     def details(self) -> tuple[DetailRow, ...]:
         """The lines below it, by exits, descending; together they are its exits. None where details were not wanted."""
         found = sorted((self.tally.details or {}).items(), key=lambda item: (-item[1].exits, item[0].order))
+        sums = [item for item in found if item[0].kind is Kind.MORE]
+        found = [item for item in found if item[0].kind is not Kind.MORE]
         most = len(found) if self.most_details is None else self.most_details
-        shown, more = found[:most], found[most:]
+        shown, more = found[:most], found[most:] + sums
         rows = [DetailRow(self, detail, "", *cost) for detail, cost in shown]
         if more:
-            sums = (sum([cost.exits for _, cost in more]), sum([cost.ns for _, cost in more]))
-            rows.append(DetailRow(self, None, f"({len(more)} more)", *sums))
+            left_out = (sum([cost.exits for _, cost in more]), sum([cost.ns for _, cost in more]))
+            parts = [detail.number if detail.kind is Kind.MORE else 1 for detail, _ in more]
+            rows.append(DetailRow(self, None, f"({sum(parts)} more)" if all(parts) else "(more)", *left_out))
         if self.tally.untold:
             label = UNTOLD if self.tally.untold > 0 else BEGUN_BEFORE
             rows.append(DetailRow(self, None, label, self.tally.untold, 0))
@@ -155,7 +158,7 @@ class Table:
     @property
     def sum(self) -> Row:
         """All rows as one."""
-        return self.add_up(self.shown, "total")
+        return Row("total", self.total, whole=self.total, seconds=self.seconds)
 
     @property
     def stops(self) -> tuple[Row, ...]:
