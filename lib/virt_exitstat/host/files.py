@@ -10,6 +10,7 @@ import errno
 import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import ExitStatError
 from ..text import escape
@@ -50,6 +51,14 @@ def read_bytes(path: Path, hint: str = "") -> bytes:
 def read_text(path: Path, hint: str = "") -> str:
     """The same as text: UTF-8 whatever the locale, bytes that are none as surrogates."""
     return read_bytes(path, hint).decode(errors="surrogateescape")
+
+
+def open_bytes(path: Path, hint: str = "") -> BinaryIO:
+    """The file, open for reading bytes. Raises as read_bytes() does."""
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise explain_file(path, error, hint) from error
 
 
 def list_names(path: Path, hint: str = "") -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Recordings: the program's own JSON read again, as the reports that it was written from."""
