@@ -1,0 +1,181 @@
+"""A comparison as a value: the rows of each metric, what is claimed of them, and the doubts. Pure functions."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from .doubts import DEPENDENT, FEWEST, Doubt, doubt_dependence, doubt_lengths, doubt_number, doubt_samples
+from .medians import Median, estimate_median
+from .metrics import METRICS, Metric
+from .ranks import holm, is_higher, lag_one, rank_sum_p, worth_of
+from .samples import TOTAL, Samples
+
+#: A change is claimed in no more than this part of the tables of two runs that are alike.
+LEVEL = 0.05
+
+
+class Verdict(enum.Enum):
+    """What is claimed of a row. The values stand in JSON and CSV."""
+
+    NOTHING = "nothing"
+    MORE = "more"
+    LESS = "less"
+
+
+class Presence(enum.Enum):
+    """Whether a row is on both sides. The values stand in JSON and CSV."""
+
+    BOTH = "both"
+    NEW = "new"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of one metric. None: no interval has the number.
+
+    `change` is that of the second median against the first, as a part of it. `p` is the test's, `p_of_all` the same
+    when all rows of the table are asked at once; the verdict is by it.
+    """
+
+    reason_name: str
+    before: Median | None
+    after: Median | None
+    presence: Presence
+    change: float | None
+    p: float | None
+    p_of_all: float | None
+    verdict: Verdict
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The rows of one metric, the total last."""
+
+    metric: Metric
+    rows: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was compared of one side: so many intervals, of about so many seconds."""
+
+    label: str
+    intervals: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides of a domain, or two domains. `together`: they were counted in the same recordings."""
+
+    before: Counted
+    after: Counted
+    metrics: tuple[Compared, ...]
+    doubts: tuple[Doubt, ...]
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The rows that are wanted: those that `shows` lets through, and the `top` most frequent of them."""
+
+    shows: Callable[[str], bool] = lambda _name: True
+    top: int | None = None
+
+
+def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool = False) -> Comparison:
+    """Compare two sides. Nothing is claimed where that would be rash, and the doubts say why."""
+    kept = before.kept, after.kept
+    names = _choose(before, after, kept, wanted)
+    number = len(kept[0]), len(kept[1])
+    doubts = [
+        *doubt_samples(before, number[0]),
+        *doubt_samples(after, number[1]),
+        *doubt_lengths(before, after),
+        *doubt_number(*number, len(names) + (len(names) > 1), LEVEL),
+    ]
+    may_claim = not any(doubt.forbids for doubt in doubts)
+    timed = before.timed and after.timed
+    metrics = []
+    for metric in METRICS:
+        if metric.timed <= timed:
+            rows = [_measure(name, metric, before, after, kept) for name in names]
+            total = _measure(TOTAL, metric, before, after, kept)
+            metrics.append(Compared(metric, _judge_all(rows, total, may_claim=may_claim)))
+    dependent = {row.reason_name for one in metrics for row in one.rows if row.correlation > DEPENDENT}
+    doubts += doubt_dependence([name for name in (*names, TOTAL) if name in dependent])
+    return Comparison(
+        Counted(before.label, number[0], before.length),
+        Counted(after.label, number[1], after.length),
+        tuple(metrics),
+        tuple(doubts),
+        together,
+    )
+
+
+_Kept = tuple[list[int], list[int]]
+
+
+def _choose(before: Samples, after: Samples, kept: _Kept, wanted: Wanted) -> list[str]:
+    """The names of the rows, the most frequent first: both sides count alike, so that the order claims nothing."""
+    rate = METRICS[0]
+
+    def mean(samples: Samples, of: list[int], name: str) -> float:
+        values = [value for run in samples.runs(name, rate, of) for value in run]
+        return fmean(values) if values else 0.0
+
+    names = [name for name in dict.fromkeys([*before.rows, *after.rows]) if wanted.shows(name)]
+    rates = {name: mean(before, kept[0], name) + mean(after, kept[1], name) for name in names}
+    return sorted((name for name in names if rates[name]), key=lambda name: (-rates[name], name))[: wanted.top]
+
+
+def _measure(name: str, metric: Metric, before: Samples, after: Samples, kept: _Kept) -> Change:
+    """A row before it is judged."""
+    runs = before.runs(name, metric, kept[0]), after.runs(name, metric, kept[1])
+    left, right = ([value for run in of for value in run] for of in runs)
+    one, other = estimate_median(left), estimate_median(right)
+    ratio = None
+    if one and other and one.middle:
+        ratio = other.middle / one.middle - 1
+    if not one or not other:
+        return Change(name, one, other, _presence(left, right), ratio, None, None, Verdict.NOTHING)
+    correlation = lag_one(runs) if min(len(left), len(right)) >= FEWEST else 0.0
+    worth = worth_of(correlation) if correlation > DEPENDENT else 1.0
+    p = rank_sum_p(left, right, worth=worth)
+    verdict = Verdict.MORE if is_higher(left, right) else Verdict.LESS
+    return Change(name, one, other, _presence(left, right), ratio, p, p, verdict, correlation)
+
+
+def _presence(before: Sequence[float], after: Sequence[float]) -> Presence:
+    if any(before) == any(after):
+        return Presence.BOTH
+    return Presence.GONE if any(before) else Presence.NEW
+
+
+def _judge_all(rows: Sequence[Change], total: Change, *, may_claim: bool) -> tuple[Change, ...]:
+    """The rows and the total with their verdicts. A total that is the same as a single row is not asked again."""
+    if len(rows) != 1 or (rows[0].before, rows[0].after) != (total.before, total.after):
+        return _judge([*rows, total], may_claim=may_claim)
+    (judged,) = _judge(rows, may_claim=may_claim)
+    return judged, replace(judged, reason_name=TOTAL)
+
+
+def _judge(rows: Sequence[Change], *, may_claim: bool) -> tuple[Change, ...]:
+    """The rows with a verdict: all are asked at once, so that one of many is not claimed by chance."""
+    asked = [row for row in rows if row.p is not None]
+    adjusted = iter(holm([row.p for row in asked if row.p is not None]))
+    judged = []
+    for row in rows:
+        p = None if row.p is None else next(adjusted)
+        claimed = p is not None and p < LEVEL and may_claim and _enough(row)
+        judged.append(replace(row, p_of_all=p, verdict=row.verdict if claimed else Verdict.NOTHING))
+    return tuple(judged)
+
+
+def _enough(row: Change) -> bool:
+    return bool(row.before and row.after and min(row.before.samples, row.after.samples) >= FEWEST)

@@ -1,0 +1,109 @@
+"""Doubts about a comparison, as values: what a reader must know before believing it. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..text import escape, plural
+from .ranks import least_p
+from .samples import Origin, Samples, Side
+
+#: Fewer intervals on a side claim nothing: 4 + 4 are the least that can reach 5%.
+FEWEST = 4
+
+#: Neighbours that correlate more than this depend on each other.
+DEPENDENT = 0.3
+
+#: Lengths of intervals that differ by more than this, as a part, cannot be compared: bursts stand out in short ones.
+_LENGTHS = 0.1
+
+# Rows that a doubt names; the others are counted.
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One doubt: `kind` for programs, `text` for people. With one that `forbids`, nothing is claimed."""
+
+    kind: str
+    text: str
+    forbids: bool = False
+
+
+def doubt_sides(before: Side, after: Side) -> Iterator[Doubt]:
+    """Doubts about all of two sides: other hosts, lost exits."""
+    for kind, what in (("host", "hosts"), ("kernel", "kernels"), ("isa", "ISAs"), ("attachment", "attachments")):
+        found = list(dict.fromkeys(getattr(origin, kind) for origin in _origins(before, after)))
+        if len(found) > 1:
+            more = ": reasons have other names" if kind == "isa" else ""
+            yield Doubt(f"other_{kind}", f"the reports are of several {what}{more}: {', '.join(map(escape, found))}")
+    for lost, name in ((before.lost, "before"), (after.lost, "after" if after is not before else "")):
+        if lost and name:
+            yield Doubt("lost_exits", f"{plural(lost, 'exit')} {name} {'was' if lost == 1 else 'were'} lost")
+        if after is before:
+            break
+
+
+def _origins(before: Side, after: Side) -> Iterable[Origin]:
+    return (*before.origins, *after.origins)
+
+
+def doubt_samples(samples: Samples, kept: int) -> Iterator[Doubt]:
+    """Doubts about one side of a domain's."""
+    name = escape(samples.label)
+    if samples.came_and_went:
+        yield Doubt(
+            "came_and_went",
+            f"{name} began or ended in {plural(samples.came_and_went, 'interval')}, left out",
+        )
+    left_out = len(samples.seconds) - kept
+    if left_out:
+        yield Doubt(
+            "left_out",
+            f"{plural(left_out, 'interval')} of {len(samples.seconds)} left out,"
+            f" not about {samples.length:.3g} s long as the others of {name}",
+        )
+    if samples.partial:
+        yield Doubt(
+            "partial", f"reports of {name} leave out reasons (--top, --reason ..): these are not compared there"
+        )
+
+
+def doubt_lengths(before: Samples, after: Samples) -> Iterator[Doubt]:
+    """The doubt that intervals are not alike: the bursts of a load stand out less in longer ones."""
+    shorter, longer = sorted((before.length, after.length))
+    if longer - shorter > _LENGTHS * longer:
+        yield Doubt(
+            "other_lengths",
+            f"intervals are {before.length:.3g} s and {after.length:.3g} s long, so nothing is claimed:"
+            " record both with the same -i",
+            forbids=True,
+        )
+
+
+def doubt_number(before: int, after: int, rows: int, level: float) -> Iterator[Doubt]:
+    """The doubt that there are too few intervals for so many rows."""
+    if min(before, after) < FEWEST:
+        yield Doubt(
+            "too_few_intervals",
+            f"{before} and {after} intervals are too few to claim anything: record {FEWEST} or more of each, better 12,"
+            " with -i",
+            forbids=True,
+        )
+    elif least_p(before, after) * rows > level:
+        yield Doubt(
+            "too_few_intervals",
+            f"{before} and {after} intervals are too few for {plural(rows, 'row')}:"
+            " record more, or choose rows with -r",
+        )
+
+
+def doubt_dependence(rows: Sequence[str]) -> Iterator[Doubt]:
+    """The doubt that neighbouring intervals of some rows depend on each other: the load has phases or drifts."""
+    if rows:
+        named = ", ".join(map(escape, rows[:_NAMED])) + f" and {len(rows) - _NAMED} more" * (len(rows) > _NAMED)
+        yield Doubt(
+            "dependent_intervals",
+            f"intervals depend on each other ({named}): use a longer -i, or alternate before and after",
+        )

@@ -1,0 +1,131 @@
+"""Samples of one side of a comparison: the numbers of each interval, collected report by report."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+from ..reports.report import Report, Table
+from .metrics import METRICS, Metric
+
+#: The name of the row of all reasons, as in reports.
+TOTAL = "total"
+
+#: Intervals whose length is so far from the median's, as a part of it, are left out.
+_TOLERANCE = 0.1
+
+
+class Origin(NamedTuple):
+    """Where counts are from, in words."""
+
+    host: str
+    kernel: str
+    isa: str
+    attachment: str
+
+
+@dataclass
+class Samples:
+    """The intervals of one domain: how long each was, in which recording, and its numbers, {(row, metric): values}.
+
+    A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or ended in them.
+    `partial`: some reasons were left out of some reports.
+    """
+
+    label: str
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    recordings: array[int] = field(default_factory=lambda: array("L"))
+    values: dict[tuple[str, str], array[float]] = field(default_factory=dict)
+    came_and_went: int = 0
+    partial: bool = False
+    timed: bool = True
+
+    def add(self, table: Table, recording: int) -> None:
+        """Take one interval."""
+        before = len(self.seconds)
+        self.seconds.append(table.seconds)
+        self.recordings.append(recording)
+        self.partial = self.partial or bool(table.left_out)
+        self.timed = self.timed and table.account is not None
+        numbers: dict[tuple[str, str], float] = {}
+        for row in (*table.rows, table.sum):
+            for metric in _metrics(timed=self.timed):
+                numbers[row.reason_name, metric.key] = metric.value(row, table)
+        absent = {metric.key: math.nan if table.left_out else metric.absent for metric in METRICS}
+        for key in numbers:
+            if key not in self.values:
+                # What was not there before did not occur, unless it may have been left out.
+                first = math.nan if self.partial else _METRIC[key[1]].absent
+                self.values[key] = array("d", [first]) * before
+        for key, values in self.values.items():
+            values.append(numbers.get(key, absent[key[1]]))
+
+    @property
+    def length(self) -> float:
+        """The median length of an interval, in seconds; 0 without any."""
+        return median(self.seconds) if self.seconds else 0.0
+
+    @property
+    def kept(self) -> list[int]:
+        """The intervals that are compared, by number: those of about the median's length."""
+        length = self.length
+        return [at for at, seconds in enumerate(self.seconds) if abs(seconds - length) <= _TOLERANCE * length]
+
+    @property
+    def rows(self) -> list[str]:
+        """The names of its rows, but for the total."""
+        return [name for name, key in self.values if key == METRICS[0].key and name != TOTAL]
+
+    def runs(self, row: str, metric: Metric, kept: list[int]) -> list[list[float]]:
+        """The known numbers of a row in the intervals that are kept, a list for each recording."""
+        values = self.values.get((row, metric.key))
+        found: dict[int, list[float]] = {}
+        for at in kept:
+            number = values[at] if values is not None else math.nan if self.partial else metric.absent
+            if not math.isnan(number):
+                found.setdefault(self.recordings[at], []).append(number)
+        return list(found.values())
+
+
+_METRIC = {metric.key: metric for metric in METRICS}
+
+
+def _metrics(*, timed: bool) -> Iterator[Metric]:
+    return (metric for metric in METRICS if metric.timed <= timed)
+
+
+class Side:
+    """One side of a comparison: recordings, of which each domain's samples are taken."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, Samples] = {}
+        self.origins: dict[Origin, None] = {}
+        self.lost = self.reports = 0
+        self._recording = -1
+        self._running: set[tuple[str, int]] | None = None
+
+    def begin_recording(self) -> None:
+        """The next report is the first one of another recording."""
+        self._recording += 1
+        self._running = None
+
+    def add(self, report: Report) -> None:
+        """Take one report."""
+        self.reports += 1
+        self.lost += sum(report.lost)
+        of = report.provenance
+        self.origins.setdefault(Origin(of.host, of.kernel, of.isa.name, of.attachment.value))
+        running = {(shown.target.label, shown.target.pid) for shown in report.targets}
+        for shown in report.targets:
+            label = shown.target.label
+            samples = self.samples.setdefault(label, Samples(label))
+            has_begun = self._running is not None and (label, shown.target.pid) not in self._running
+            if has_begun or shown.ended or report.seconds <= 0:
+                samples.came_and_went += 1
+            else:
+                samples.add(shown.table, self._recording)
+        self._running = running

@@ -1,0 +1,1 @@
+"""Comparisons written as text: a format a file. Nothing is judged here."""

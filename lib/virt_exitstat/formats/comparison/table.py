@@ -1,0 +1,118 @@
+"""A comparison for the eye: a table for each metric of each domain, below 80 columns, and the doubts."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+from ...comparisons.compare import Change, Comparison, Counted, Presence, Verdict
+from ...comparisons.doubts import Doubt
+from ...comparisons.medians import Median
+from ...text import cut, escape, plural
+from ..columns import format_ns, format_share
+from ..format import Grid
+
+_WIDTH = 79
+
+# Letters that a domain's name has at most where it stands over a column.
+_NAME = 16
+
+_ALIGNMENT = ("left", "right", "right", "right", "right", "right")
+
+#: Words for a row that is on one side only: of one domain, and of two.
+_ONLY = {Presence.BOTH: "", Presence.NEW: "new", Presence.GONE: "gone"}
+_ONLY_OF_TWO = {Presence.BOTH: "", Presence.NEW: "2nd only", Presence.GONE: "1st only"}
+
+#: Writes a number for people.
+_Write = Callable[[float], str]
+
+#: {metric: how its numbers are written}.
+_WRITE: Mapping[str, _Write] = {
+    "per_second": "{:.1f}".format,
+    "per_guest_second": "{:.1f}".format,
+    "time_share": format_share,
+    "mean_ns": format_ns,
+    "p99_ns": format_ns,
+}
+
+
+def render_comparison(
+    comparisons: Sequence[Comparison], doubts: Sequence[Doubt], lay_out: Callable[[Grid], str], *, header: bool = True
+) -> str:
+    """All comparisons, then the doubts about the recordings. Ends in a line's end."""
+    parts = [_render(comparison, lay_out, header=header) for comparison in comparisons]
+    if doubts:
+        parts.append("\n".join(map(_warn, doubts)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _render(comparison: Comparison, lay_out: Callable[[Grid], str], *, header: bool) -> str:
+    before, after = _names(comparison)
+    parts = []
+    for compared in comparison.metrics:
+        write = _WRITE[compared.metric.key]
+        only = _ONLY if before == "before" else _ONLY_OF_TWO
+        rows = [_row(row, write, only) for row in compared.rows]
+        headings = ("reason", before, after, "change", "p", "n") if header else ()
+        text = lay_out(Grid(headings, _ALIGNMENT, rows))
+        parts.append(f"{compared.metric.heading}\n{text}" if header and len(comparison.metrics) > 1 else text)
+    body = "\n\n".join(parts)
+    text = f"{_heading(comparison)}\n{body}" if header else body
+    return "\n".join([text, *map(_warn, comparison.doubts)])
+
+
+def _names(comparison: Comparison) -> tuple[str, str]:
+    if comparison.before.label == comparison.after.label:
+        return "before", "after"
+    return cut(escape(comparison.before.label), _NAME), cut(escape(comparison.after.label), _NAME)
+
+
+def _heading(comparison: Comparison) -> str:
+    before, after = comparison.before, comparison.after
+    if before.label == after.label:
+        return f"{escape(before.label)}: {_intervals(before)} before, {_intervals(after)} after"
+    when = ("", "") if comparison.together else (" before", " after")
+    return f"{escape(before.label)}: {_intervals(before)}{when[0]}; {escape(after.label)}: {_intervals(after)}{when[1]}"
+
+
+def _intervals(counted: Counted) -> str:
+    return f"{counted.intervals} x {counted.seconds:.3g} s" if counted.intervals else plural(0, "interval")
+
+
+def _row(row: Change, write: _Write, only: Mapping[Presence, str]) -> tuple[str, ...]:
+    samples = [str(side.samples) if side else "0" for side in (row.before, row.after)]
+    return (
+        escape(row.reason_name),
+        _side(row.before, write),
+        _side(row.after, write),
+        _change(row, only),
+        "-" if row.p_of_all is None else f"{row.p_of_all:.3f}",
+        "+".join(samples),
+    )
+
+
+def _side(side: Median | None, write: _Write) -> str:
+    """The median and how far it may be off: `1204.1 +-4%`; where it is 0, the end of its interval."""
+    if not side:
+        return "-"
+    if side.low is None:
+        return f"{write(side.middle)} +-?"
+    if side.spread is not None:
+        return f"{write(side.middle)} +-{side.spread:.0%}"
+    return f"{write(side.middle)}..{write(side.high)}" if side.high else write(side.middle)
+
+
+def _change(row: Change, only: Mapping[Presence, str]) -> str:
+    if row.p_of_all is None:
+        return "-"
+    if row.verdict is Verdict.NOTHING:
+        return f"~ {only[row.presence]}".strip()
+    if only[row.presence] or row.change is None:
+        return only[row.presence] or str(row.verdict.value)
+    return f"{row.change:+.1%}" if row.change < 9.995 else f"x{row.change + 1:.0f}"
+
+
+def _warn(doubt: Doubt) -> str:
+    return textwrap.fill(
+        f"warning: {doubt.text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=True
+    )
