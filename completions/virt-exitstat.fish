@@ -17,6 +17,8 @@ set -g __virt_exitstat_options \
     '- list - show what the names resolve to, count nothing' \
     '- explain - count, then say which exits are worth a change, why, what to change and the price' \
     '- about words what is known of a reason, a rule, an MSR, a port, a \'leaf 0xd\'; without WORD: what there is' \
+    '- replay file show the reports of FILE, which \'-o json\' has written, in any format, or what is worth a change in them' \
+    '- compare file compare the intervals of two such files, or of several, alternately: rates, times and what is no accident; with \'-d NAME:NAME\' two domains, also of one file' \
     'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
     '- count number end after N intervals' \
     'L live - a screen like top\'s, every second or SEC; needs python3-rich' \
@@ -46,9 +48,15 @@ function __virt_exitstat_free --argument-names long
     not set -q $flag; or test -z "$$flag"
 end
 
-# Whether domains may be named: --pid and --tid exclude them.
+# Whether domains may be named: --pid and --tid exclude them, and behind a recording stand others, or a format.
 function __virt_exitstat_by_name
     __virt_exitstat_free pid; and __virt_exitstat_free tid
+    and __virt_exitstat_free replay; and __virt_exitstat_free compare
+end
+
+# The formats of reports, a line each.
+function __virt_exitstat_formats
+    string replace -rf -- '^o output (\S+) .*' '$1' $__virt_exitstat_options | string split '|' | string match -v prometheus
 end
 
 # The words that fit where a kind is to be typed, a line each.
@@ -115,6 +123,8 @@ end
 set -g __virt_exitstat_spec
 complete -c virt-exitstat -f
 complete -c virt-exitstat -n __virt_exitstat_by_name -a '(__virt_exitstat_offer plain-domains)'
+complete -c virt-exitstat -n 'not __virt_exitstat_free replay' -a '(__virt_exitstat_formats)'
+complete -c virt-exitstat -n 'not __virt_exitstat_free compare' -F
 for row in $__virt_exitstat_options
     string replace -ra -- ' +' ' ' $row | read -l short long kind about
     set -l names -l $long

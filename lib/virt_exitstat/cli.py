@@ -10,7 +10,19 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from .arguments.parser import parse_request
-from .arguments.requests import About, Complete, Explain, Expose, List, Request, Serve, Show, Watch
+from .arguments.requests import (
+    About,
+    Compare,
+    Complete,
+    Explain,
+    Expose,
+    List,
+    Replay,
+    Request,
+    Serve,
+    Show,
+    Watch,
+)
 from .errors import ExitStatError, ExitStatus, UsageError
 from .host.files import explain_refusal
 from .host.limits import raise_descriptor_limit
@@ -75,6 +87,14 @@ def _run(request: Request, world: World) -> ExitStatus:
         from .commands import explain
 
         return explain.run(request, world)
+    if isinstance(request, Replay):
+        from .commands.recorded import replay
+
+        return replay.run(request, world)
+    if isinstance(request, Compare):
+        from .commands.recorded import compare
+
+        return compare.run(request, world)
     if isinstance(request, Watch):
         from .commands import watch
 

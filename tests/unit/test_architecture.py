@@ -14,6 +14,7 @@ import pytest
 
 from required import give_up
 from shells import SHELLS, Shell
+from virt_exitstat.formats.known import FORMATS
 
 TREE = Path(__file__).resolve().parents[2]
 PACKAGE = TREE / "lib/virt_exitstat"
@@ -183,7 +184,10 @@ def test_values_and_the_command_line_reach_no_door():
     imported = {place(module): set(imported_places(module)) for module in MODULES}
     doors = {name for name in imported if wing(name) in ("host", "domains", "kernel", "live", "web", "run", "commands")}
     doors |= {"isa/host.py", "formats/aligned.py", "metrics/exposition.py"}
-    wings = ("targets", "isa", "counts", "advice", "names", "reports", "metrics", "formats", "arguments")
+    wings = (
+        *("targets", "isa", "counts", "advice", "names", "reports", "metrics", "comparisons", "formats", "recordings"),
+        "arguments",
+    )
     values = [name for name in imported if wing(name) in wings]
     assert len(values) > 20
     for name in set(values) - doors:
@@ -230,6 +234,17 @@ def test_help_shows_the_options():
     assert {"-h", "--help", "-d", "--domain", "--vcpu", "-a", "--per-vcpu", "--list", "--version"} <= set(
         options_of_help()
     )
+
+
+@pytest.mark.parametrize("kind", SHELLS)
+def test_each_shell_offers_formats_behind_a_recording_and_files_behind_a_comparison(kind, tmp_path):
+    (tmp_path / "home").mkdir()
+    shell = Shell(kind, tmp_path / "home", TREE / "virt-exitstat")
+    (tmp_path / "night.json").touch()
+    formats, files = (shell.offers(line) for line in ("--replay x ", f"--compare x {tmp_path}/n"))
+    shell.close()
+    assert sorted(set(formats)) == sorted(FORMATS)
+    assert files == [f"{tmp_path}/night.json"]
 
 
 @pytest.mark.parametrize("kind", SHELLS)

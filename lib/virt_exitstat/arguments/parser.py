@@ -12,13 +12,14 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..counts.origin import Attachment
 from ..errors import UsageError
-from ..formats.json_document import JSON
 from ..formats.table import TABLE
 from ..metrics.wanted import Wanted
 from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration
 from ..text import escape
+from .checks import check_verb, split_lists, split_reasons, text_or_json
+from .recorded import parse_compare, parse_replay
 from .requests import (
     LIVE_INTERVAL_S,
     About,
@@ -35,7 +36,7 @@ from .requests import (
     Timing,
     Watch,
 )
-from .table import GROUPS, OPTIONS, PROMETHEUS, Option, Verb
+from .table import GROUPS, PROMETHEUS, Option, Verb
 from .values import parse_id, parse_name, parse_vcpus, split_duration
 
 _DESCRIPTION = "Count the KVM exits of libvirt domains by reason, per domain or per vCPU."
@@ -53,23 +54,14 @@ examples:
   virt-exitstat --explain guest01 10    what is worth a change, and how
   virt-exitstat --about HLT             what a reason, an MSR, a port is
   virt-exitstat --listen 19969          metrics for Prometheus
+  virt-exitstat --replay a.json csv     what '-o json' recorded, in any form
+  virt-exitstat --compare a.json b.json which rates have changed since
   virt-exitstat --list                  their processes and threads; no count
   virt-exitstat --pid 4242 --vcpu 0 10  a QEMU that libvirt does not manage
   virt-exitstat --pid all 10            every KVM process of this host
 """
 
 _SEE_HELP = "'virt-exitstat --help' shows the options and examples"
-
-# The message for an option that does not go with a verb.
-_WHY_NOT = {
-    Verb.COUNT: "{} is for metrics, and needs --listen or -o prometheus",
-    Verb.WATCH: "--live shows a screen, {} is for what is printed",
-    Verb.EXPOSE: "-o prometheus writes all counters, {} is for reports",
-    Verb.SERVE: "--listen serves metrics when asked, {} is for what is written",
-    Verb.LIST: "--list counts nothing, {} is for counts",
-    Verb.EXPLAIN: "--explain says what to change, {} is for other reports",
-    Verb.ABOUT: "--about counts nothing, {} is for counts",
-}
 
 
 def parse_request(argv: Sequence[str]) -> Request:
@@ -80,14 +72,17 @@ def parse_request(argv: Sequence[str]) -> Request:
     except _TextWantedError as wanted:
         return Show(wanted.text)
     if given.about is not None and not given.complete:
-        _check_verb(given, Verb.ABOUT, None)
+        check_verb(given, Verb.ABOUT, None)
         return About(" ".join(filter(None, [given.about, *given.words, *after])))
+    if (given.replay or given.compare) and not given.complete:
+        words = [*given.words, *after]
+        return parse_compare(given, words) if given.compare else parse_replay(given, words)
     names, duration_s = split_duration([*given.words, *after])
     selection = _selection(given, names)
     if given.complete:
         return Complete(Candidates(given.complete), selection)
     verb = _verb(given)
-    _check_verb(given, verb, duration_s)
+    check_verb(given, verb, duration_s)
     _check_selection(selection)
     if verb is Verb.LIST:
         return List(selection, header=not given.no_header)
@@ -102,7 +97,7 @@ def parse_request(argv: Sequence[str]) -> Request:
     if given.sort is Sort.TIME and not counting.timed:
         raise UsageError("--sort time needs exits that are timed", "add --time (-T)")
     if verb is Verb.EXPLAIN:
-        return Explain(selection, timing, replace(counting, timed=True, detailed=True), _text_or_json(given.output))
+        return Explain(selection, timing, replace(counting, timed=True, detailed=True), text_or_json(given.output))
     per_vcpu = bool(given.per_vcpu)
     if verb in (Verb.EXPOSE, Verb.SERVE):
         metrics = Wanted(per_vcpu, _histogram(given), bool(given.domain_info))
@@ -126,7 +121,7 @@ def parse_request(argv: Sequence[str]) -> Request:
             sort=given.sort or Sort.COUNT,
             total=bool(given.total),
         ),
-        **_reasons(_words(given.reason)),
+        **split_reasons(given.reason),
     )
 
 
@@ -161,19 +156,13 @@ def _check_file(given: argparse.Namespace) -> None:
         )
 
 
-def _text_or_json(output: str | None) -> str:
-    if output not in (None, TABLE.name, JSON.name):
-        raise UsageError(f"--explain writes text or json, not {output}", "leave --output out, or '-o json'")
-    return output or TABLE.name
-
-
 def _selection(given: argparse.Namespace, names: Sequence[str]) -> Selection:
-    pids = _words(given.pid)
+    pids = split_lists(given.pid)
     return Selection(
         domains=tuple(map(parse_name, (*names, *(given.domain or ())))),
         pids=tuple(parse_id("--pid", word) for word in pids if word != "all"),
         all_processes="all" in pids,
-        tids=tuple(parse_id("--tid", word) for word in _words(given.tid)),
+        tids=tuple(parse_id("--tid", word) for word in split_lists(given.tid)),
         vcpus=None if given.vcpu is None else parse_vcpus(given.vcpu),
         uri=given.connect,
     )
@@ -193,21 +182,6 @@ def _timing(given: argparse.Namespace, duration_s: float | None) -> Timing:
     return Timing(duration_s, interval_s, given.count)
 
 
-def _check_verb(given: argparse.Namespace, verb: Verb, duration_s: float | None) -> None:
-    """Raise UsageError for an option that the verb has no use for."""
-    for option in OPTIONS:
-        value = getattr(given, option.key, None)
-        if value is not None and verb not in option.verbs:
-            shown = f"{option.long} {getattr(value, 'value', value)}" if option.choices else option.long
-            hint = "leave it out, or add one of them" if verb is Verb.COUNT else "leave one of them out"
-            raise UsageError(_WHY_NOT[verb].format(shown), hint)
-    if verb in (Verb.LIST, Verb.SERVE) and duration_s is not None:
-        raise UsageError(
-            _WHY_NOT[verb].format("DURATION"),
-            f"leave one of them out; a domain of that name or id is given with '-d {duration_s:.15g}'",
-        )
-
-
 def _check_selection(selection: Selection) -> None:
     """Raise UsageError for domains, processes and threads together."""
     given = (selection.domains, selection.pids or selection.all_processes, selection.tids)
@@ -220,22 +194,6 @@ def _check_selection(selection: Selection) -> None:
         raise UsageError("domains, --pid and --tid exclude each other", hint)
     if selection.tids and selection.vcpus:
         raise UsageError("--vcpu and --tid exclude each other", "a tid is one vCPU already")
-
-
-def _reasons(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The fields of --reason: those to show, or those behind `!`, to leave out."""
-    without = tuple(word.strip()[1:] for word in words if word.strip().startswith("!"))
-    if without and len(without) < len(words):
-        raise UsageError(
-            "--reason: some are to be shown and some, behind '!', to be left out",
-            "give only one kind: 'HLT,MSR' shows these, '!HLT,!MSR' all others",
-        )
-    return {"without": without} if without else {"reasons": tuple(words)}
-
-
-def _words(lists: Sequence[str] | None) -> list[str]:
-    """The words of an option that takes a list and may be repeated."""
-    return [word for text in lists or () for word in text.split(",")]
 
 
 def _split_at_double_dash(argv: Sequence[str]) -> tuple[list[str], list[str]]:

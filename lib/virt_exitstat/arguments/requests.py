@@ -130,6 +130,42 @@ class Explain:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Show the reports of a recording, of these domains or of all; `explain`: findings in place of tables.
+
+    `reasons` and `without` are as for Count, and the recording says whether they exist.
+    """
+
+    path: Path
+    domains: tuple[str, ...] = ()
+    explain: bool = False
+    per_vcpu: bool = False
+    output: str = TABLE.name
+    header: bool = True
+    choice: Choice = Choice()  # noqa: RUF009
+    reasons: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare recordings: those `before` with those `after`; without any `after`, two domains of the same ones.
+
+    `domains` are those to be compared, NAME or NAME:NAME; all that are on both sides where none is given. `reasons`,
+    `without` and `top` choose rows.
+    """
+
+    before: tuple[Path, ...]
+    after: tuple[Path, ...]
+    domains: tuple[str, ...] = ()
+    output: str = TABLE.name
+    header: bool = True
+    top: int | None = None
+    reasons: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class About:
     """Tell what is known of a word: a reason, a rule, a register, a port ..; of none: the words that there are."""
 
@@ -159,4 +195,4 @@ class Show:
     text: str
 
 
-Request = Union[Count, Watch, Expose, Serve, Explain, About, List, Complete, Show]
+Request = Union[Count, Watch, Expose, Serve, Explain, Replay, Compare, About, List, Complete, Show]

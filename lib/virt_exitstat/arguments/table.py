@@ -29,13 +29,16 @@ class Verb(enum.Enum):
     LIST = "--list"
     EXPLAIN = "--explain"
     ABOUT = "--about"
+    REPLAY = "--replay"
+    COMPARE = "--compare"
 
 
 _COUNTS = frozenset((Verb.COUNT, Verb.WATCH))
 _REPORTS = frozenset((Verb.COUNT,))
 _METRICS = frozenset((Verb.EXPOSE, Verb.SERVE))
 _ATTACHES = _COUNTS | _METRICS | {Verb.EXPLAIN}
-_SELECTS = frozenset(Verb) - {Verb.ABOUT}
+_READS = frozenset((Verb.REPLAY, Verb.COMPARE))
+_SELECTS = frozenset(Verb) - {Verb.ABOUT} - _READS
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             completes="domains",
             repeats=True,
             excludes=("--pid", "--tid"),
-            verbs=_SELECTS,
+            verbs=_SELECTS | _READS,
         ),
         Option(
             "--vcpu",
@@ -153,7 +156,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "--explain",
             "count, then say which exits are worth a change, why, what to change and the price",
-            verbs=frozenset((Verb.EXPLAIN,)),
+            verbs=frozenset((Verb.EXPLAIN, Verb.REPLAY)),
         ),
         Option(
             "--about",
@@ -163,6 +166,25 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             completes="words",
             verbs=frozenset((Verb.ABOUT,)),
             excludes=("*",),
+        ),
+    ),
+    "What was recorded": (
+        Option(
+            "--replay",
+            "show the reports of FILE, which '-o json' has written, in any format, or what is worth a change in them",
+            takes="FILE",
+            parse=Path,
+            completes="file",
+            verbs=frozenset((Verb.REPLAY,)),
+        ),
+        Option(
+            "--compare",
+            "compare the intervals of two such files, or of several, alternately: rates, times and what is no accident;"
+            " with '-d NAME:NAME' two domains, also of one file",
+            takes="BEFORE AFTER",
+            parse=Path,
+            completes="file",
+            verbs=frozenset((Verb.COMPARE,)),
         ),
     ),
     "When it is reported": (
@@ -183,8 +205,13 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
     ),
     "How it is shown": (
-        Option("--per-vcpu", "a table for each vCPU, the busiest first", short="-a", verbs=_COUNTS | _METRICS),
-        Option("--total", "a last table of all domains", verbs=_REPORTS),
+        Option(
+            "--per-vcpu",
+            "a table for each vCPU, the busiest first",
+            short="-a",
+            verbs=_COUNTS | _METRICS | {Verb.REPLAY},
+        ),
+        Option("--total", "a last table of all domains", verbs=_REPORTS | {Verb.REPLAY}),
         Option(
             "--output",
             "; ".join(
@@ -195,7 +222,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="FORMAT",
             parse=one_of_names("--output", (*FORMATS, PROMETHEUS)),
             choices=(*FORMATS, PROMETHEUS),
-            verbs=_REPORTS | {Verb.EXPOSE, Verb.EXPLAIN},
+            verbs=_REPORTS | _READS | {Verb.EXPOSE, Verb.EXPLAIN},
         ),
         Option(
             "--reason",
@@ -204,7 +231,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="NAME[,NAME...]",
             completes="reasons",
             repeats=True,
-            verbs=_REPORTS,
+            verbs=_REPORTS | _READS,
         ),
         Option(
             "--top",
@@ -212,14 +239,14 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             short="-n",
             takes="N",
             parse=positive("--top"),
-            verbs=_REPORTS,
+            verbs=_REPORTS | _READS,
         ),
         Option(
             "--min-count",
             "only reasons with at least N exits",
             takes="N",
             parse=positive("--min-count"),
-            verbs=_REPORTS,
+            verbs=_REPORTS | {Verb.REPLAY},
         ),
         Option(
             "--sort",
@@ -228,9 +255,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             takes="KEY",
             parse=one_of("--sort", Sort),
             choices=tuple(one.value for one in Sort),
-            verbs=_COUNTS,
+            verbs=_COUNTS | {Verb.REPLAY},
         ),
-        Option("--no-header", "leave out headings and column names", verbs=frozenset((Verb.COUNT, Verb.LIST))),
+        Option("--no-header", "leave out headings and column names", verbs=_REPORTS | _READS | {Verb.LIST}),
         Option(
             "--log",
             "append reports to FILE, which SIGHUP opens anew, not to stdout; with -o prometheus FILE is replaced",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from ..advice.judge import judge
-from ..advice.seen import Seen
+from ..advice.judge import Judgement, judge
 from ..arguments.requests import Explain
+from ..counts.details import Detail
 from ..domains import libvirtd
 from ..domains.asker import Asker
 from ..errors import ExitStatError, ExitStatus
@@ -20,9 +20,8 @@ from ..formats.json_document import JSON, make_document, write_document
 from ..host.facts import read_facts
 from ..host.processes import seconds_since_start
 from ..host.streams import say
-from ..names.namer import Namer
 from ..reports.causes import see
-from ..reports.report import Report, TargetReport
+from ..reports.report import Report
 from ..run.loop import run_reports
 from ..run.signals import Signals
 from ..run.sinks import StandardOutput
@@ -61,17 +60,17 @@ def run(request: Explain, world: World) -> ExitStatus:
             )
             report = session.report(last=True)
     facts = read_facts(world.root)
-    seen = []
+    judged = []
     for shown in report.targets:
         told = known.get(shown.target.process, _NOTHING_KNOWN)
         up_seconds = seconds_since_start(shown.target.started, world.root)
-        seen.append(
-            see(shown, report.provenance.isa.name, host=facts, xml=told.xml, job=told.job, up_seconds=up_seconds)
-        )
+        seen = see(shown, report.provenance.isa.name, host=facts, xml=told.xml, job=told.job, up_seconds=up_seconds)
+        judged.append(Judged(judge(seen), namer.describe))
     if request.output == JSON.name:
-        text = _document(report, seen, namer)
+        style = Style(lay_out, describe=namer.describe, name_of=namer.name_of)
+        text = explain_in_json(report, judged, style)
     else:
-        text = "\n".join(_text(shown, one, namer) for shown, one in zip(report.targets, seen))
+        text = explain_in_words(report, judged)
     StandardOutput().write(text)
     return found.status
 
@@ -90,16 +89,28 @@ def _ask(target: Target, asker: Asker, world: World) -> _Known:
         return _NOTHING_KNOWN
 
 
-def _text(shown: TargetReport, seen: Seen, namer: Namer) -> str:
-    exits = plural(shown.table.total.exits, "exit")
-    ended = ", ended while counting" * shown.ended
-    counted = f"{describe_vcpus(shown.vcpus)}, {seen.seconds:.3f} s, {exits}{ended}"
-    return render_findings(shown.target.label, counted, judge(seen), namer.describe)
+@dataclass(frozen=True)
+class Judged:
+    """What is said of a domain. `describe` words the causes."""
+
+    judgement: Judgement
+    describe: Callable[[Detail], str]
 
 
-def _document(report: Report, seen: Sequence[Seen], namer: Namer) -> str:
+def explain_in_words(report: Report, judged: Sequence[Judged], *, when: str = "") -> str:
+    """The findings of each domain of a report; `when` stands before what was counted."""
+    parts = []
+    for shown, one in zip(report.targets, judged):
+        exits = plural(shown.table.total.exits, "exit")
+        ended = ", ended while counting" * shown.ended
+        counted = f"{when}{describe_vcpus(shown.vcpus)}, {shown.table.seconds:.3f} s, {exits}{ended}"
+        parts.append(render_findings(shown.target.label, counted, one.judgement, one.describe))
+    return "\n".join(parts)
+
+
+def explain_in_json(report: Report, judged: Sequence[Judged], style: Style) -> str:
     """The report, whose domains have their findings."""
-    document = make_document(report, Style(lay_out, describe=namer.describe, name_of=namer.name_of))
-    for domain, one in zip(document["domains"], seen):
-        domain.update(findings_document(judge(one), namer.describe))
-    return write_document(document, indented=True)
+    document = make_document(report, style)
+    for domain, one in zip(document["domains"], judged):
+        domain.update(findings_document(one.judgement, one.describe))
+    return write_document(document, indented=not style.repeats)

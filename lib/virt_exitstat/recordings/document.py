@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..advice.judge import Finding
+from ..advice.judge import Finding, Judgement
 from ..advice.rule import Rule, Step
 from ..advice.seen import Cause
-from ..counts.details import Access, Detail, Kind, Mark
+from ..counts.details import Detail
 from ..counts.origin import Attachment, Provenance
 from ..counts.snapshot import Lost, Thread
 from ..formats.json_document import FORMAT_VERSION
@@ -19,16 +19,15 @@ from ..reports.report import Report, TargetReport, VCpuReport
 from ..targets.target import Domain, Target, VCpu
 from .documents import NoRecordingError
 from .fields import Fields, MisfitError
-from .tables import read_names, read_table
+from .tables import read_detail, read_names, read_table
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What --explain said of a domain: findings, the words for their causes, and whether too little was seen."""
+    """What --explain said of a domain, and the words for the causes."""
 
-    findings: tuple[Finding, ...]
+    judgement: Judgement
     words: Mapping[Detail, str]
-    too_short: bool
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _read_explained(fields: Fields) -> Explained | None:
         return None
     words: dict[Detail, str] = {}
     findings = tuple(_read_finding(one, words) for one in fields.parts("findings"))
-    return Explained(findings, words, too_short=fields.flag("too_short"))
+    return Explained(Judgement(findings, too_short=fields.flag("too_short")), words)
 
 
 def _read_finding(fields: Fields, words: dict[Detail, str]) -> Finding:
@@ -163,12 +162,6 @@ def _read_finding(fields: Fields, words: dict[Detail, str]) -> Finding:
 
 
 def _read_cause(fields: Fields, vcpu: int | None, words: dict[Detail, str]) -> Cause:
-    kind = fields.text("kind").upper()
-    if kind not in Kind.__members__:
-        raise fields.refuse("kind", "one that this virt-exitstat knows")
-    access, mark = (fields.text(key) for key in ("access", "mark"))
-    if access not in {one.value for one in Access} or mark not in {one.value for one in Mark}:
-        raise fields.refuse("access", "one that this virt-exitstat knows, and so must mark")
-    detail = Detail(Kind[kind], fields.whole("number"), Access(access), 0, Mark(mark), fields.flag("by_qemu"))
+    detail = read_detail(fields)
     words[detail] = fields.text("what")
     return Cause(fields.text("reason"), detail, vcpu, fields.number("per_second"), fields.number("share"))

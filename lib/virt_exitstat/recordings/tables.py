@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -53,7 +53,9 @@ def _with_total(table: Table, total: Tally) -> Table:
 
 def read_tally(fields: Fields) -> Tally:
     """What was counted of a reason, or of several. Raises MisfitError."""
-    details = {detail: cost for detail, cost in map(_read_detail, _details(fields)) if detail}
+    details = None
+    if "details" in fields:
+        details = {detail: cost for detail, cost in map(_read_line, fields.parts("details")) if detail}
     if "total_ns" not in fields:
         return Tally(fields.whole("count"), details=details)
     return Tally(fields.whole("count"), _read_durations(fields), fields.whole("untimed"), details)
@@ -63,35 +65,36 @@ def read_names(fields: Fields) -> dict[Detail, str]:
     """{detail: its name}, as the document has them. Raises MisfitError."""
     names = {}
     for row in fields.parts("reasons"):
-        for line in _details(row):
-            detail, _ = _read_detail(line)
+        for line in row.parts("details"):
+            detail, _ = _read_line(line)
             if detail and detail.kind is not Kind.MORE:
                 names[detail] = line.text_or_none("name") or ""
     return names
 
 
-def _details(fields: Fields) -> Iterable[Fields]:
-    return fields.parts("details") if "details" in fields else ()
-
-
-def _read_detail(fields: Fields) -> tuple[Detail | None, Cost]:
+def _read_line(fields: Fields) -> tuple[Detail | None, Cost]:
     """A detail; None for the line of exits that no detail holds, which follows from the others."""
     cost = Cost(fields.whole("count", negative=True), fields.whole("total_ns") if "total_ns" in fields else 0)
-    kind = fields.text_or_none("kind")
-    if kind is None:
-        more = _MORE.fullmatch(fields.text("name"))
-        known = more or fields.text("name") == "(more)"
-        return (Detail(Kind.MORE, int(more[1]) if more else 0) if known else None), cost
-    if kind.upper() not in Kind.__members__ or Kind[kind.upper()] is Kind.MORE:
+    if fields.text_or_none("kind") is not None:
+        return read_detail(fields), cost
+    more = _MORE.fullmatch(fields.text("name"))
+    known = more or fields.text("name") == "(more)"
+    return (Detail(Kind.MORE, int(more[1]) if more else 0) if known else None), cost
+
+
+def read_detail(fields: Fields) -> Detail:
+    """What words_of() has made words of. Raises MisfitError."""
+    kind = fields.text("kind").upper()
+    if kind not in Kind.__members__ or Kind[kind] is Kind.MORE:
         raise fields.refuse("kind", "one that this virt-exitstat knows")
     return Detail(
-        Kind[kind.upper()],
+        Kind[kind],
         fields.whole_or_none("number") or 0,
         _one_of(Access, fields, "access"),
         fields.whole_or_none("size") or 0,
         _one_of(Mark, fields, "mark"),
         fields.text_or_none("by") == "qemu",
-    ), cost
+    )
 
 
 def _one_of(kind: type[_Enum], fields: Fields, key: str) -> _Enum:

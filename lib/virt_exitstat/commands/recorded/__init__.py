@@ -1,0 +1,1 @@
+"""Commands on what was recorded. They need no root, and neither libvirt nor bcc."""
