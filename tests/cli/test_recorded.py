@@ -247,6 +247,17 @@ def test_a_file_that_is_no_recording_is_one_line_and_a_hint(worlds, tmp_path, go
     golden(f"recorded-{name}", shown.replace(str(path), "FILE"))
 
 
+@pytest.mark.parametrize("number", [64, 10**18, 10**30, -1, 1.5, True, "1"])
+def test_a_number_that_cannot_be_is_refused(worlds, tmp_path, number):
+    path = worlds.record(tmp_path / "night.json", "web01 -D 10")
+    document = json.loads(path.read_text())
+    (halt,) = [row for row in document["domains"][0]["reasons"] if row["name"] == "HLT"]
+    halt["details"][0]["number"] = number
+    path.write_text(json.dumps(document))
+    status, out, said = worlds.run("--replay", str(path))
+    assert (status, out) == ("status 1 FAILURE", "") and ".details[0].number must be a " in said
+
+
 FAILURES = {
     "missing": "--replay /nowhere/file",
     "directory": "--replay /",

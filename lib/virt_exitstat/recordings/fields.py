@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+#: The kernel counts in 64 bits.
+_BOUND = 1 << 64
+
 
 class MisfitError(Exception):
     """A field is missing, or is not what the schema says. Whoever reads the file makes an error for the user of it."""
@@ -40,7 +43,8 @@ class Fields:
     def whole(self, key: str, *, negative: bool = False) -> int:
         """A whole number, of 0 or more unless it may be `negative`."""
         value = self._get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and not negative):
+        fits = isinstance(value, int) and not isinstance(value, bool) and -_BOUND * negative <= value < _BOUND
+        if not fits:
             self._refuse(key, "a whole number" + " of 0 or more" * (not negative))
         return int(value)
 

@@ -21,6 +21,9 @@ _Enum = TypeVar("_Enum", bound=enum.Enum)
 #: {part: the field that has it}: what a document of before there were histograms tells of a distribution.
 _PERCENTILES = {0.5: "p50_ns", 0.9: "p90_ns", 0.99: "p99_ns", 0.999: "p99_9_ns"}
 
+#: Powers of two of microseconds, which a wake-up's number is.
+_POWERS = 64
+
 _MORE = re.compile(r"\(([0-9]+) more\)")
 
 
@@ -87,6 +90,8 @@ def read_detail(fields: Fields) -> Detail:
     kind = fields.text("kind").upper()
     if kind not in Kind.__members__ or Kind[kind] is Kind.MORE:
         raise fields.refuse("kind", "one that this virt-exitstat knows")
+    if Kind[kind.upper()] is Kind.WAKEUP and (fields.whole_or_none("number") or 0) >= _POWERS:
+        raise fields.refuse("number", "a power of two of microseconds")
     return Detail(
         Kind[kind],
         fields.whole_or_none("number") or 0,
