@@ -63,6 +63,8 @@ def samples(rows, seconds=1.0, recordings=None):
     made.seconds = array("d", [seconds] * number)
     made.recordings = array("L", recordings or [0] * number)
     made.values = {(name, "per_second"): array("d", values) for name, values in {**rows, "total": total}.items()}
+    made.exits = {name: round(sum(values) * seconds) for name, values in {**rows, "total": total}.items()}
+    made.intervals, made.all_seconds = number, number * seconds
     return made
 
 
@@ -97,53 +99,83 @@ def test_of_a_thousand_pairs_that_are_alike_a_change_is_claimed_in_six_of_a_hund
 
 
 @pytest.mark.parametrize(
-    ("number", "least_warned", "most_claimed"), [(10, 0.55, 0.25), (20, 0.9, 0.12), (60, 0.99, 0.07)]
+    ("number", "least_warned", "most_claimed"), [(10, 0.55, 0.22), (20, 0.9, 0.06), (30, 0.97, 0.02), (60, 0.99, 0)]
 )
-def test_a_load_with_phases_is_warned_of_and_claims_less(number, least_warned, most_claimed):
-    """By ranks alone, without a look at neighbours, a change is claimed in 35 to 45 of a hundred."""
+def test_a_load_with_phases_is_warned_of_and_claims_nothing_then(number, least_warned, most_claimed):
+    """By ranks alone, without a look at neighbours, a change is claimed in 35 to 45 of a hundred.
+
+    Two recordings that are as short as a phase show one phase each: no look at either of them tells that from a change.
+    """
     chance = random.Random(f"phases {number}")
-    claimed = warned = 0
+    claimed = warned = both = 0
     for _ in range(PAIRS):
         found = compare(run(phased, chance, number), run(phased, chance, number), Wanted())
         claimed += bool(claims(found))
         warned += "dependent_intervals" in kinds(found)
+        both += "dependent_intervals" in kinds(found) and bool(claims(found))
     print(f"phased, {number} + {number}: claims {claimed / PAIRS:.1%}, warned {warned / PAIRS:.1%}")
     assert warned >= least_warned * PAIRS
     assert claimed <= most_claimed * PAIRS
+    assert not both
+
+
+def test_a_row_whose_intervals_depend_on_each_other_withholds_nothing_from_others():
+    chance = random.Random("withheld")
+    before = samples({"A": steady(chance, 30, 5), "B": [100.0] * 15 + [900.0] * 15})
+    after = samples({"A": steady(chance, 30, 9), "B": [900.0] * 16 + [2000.0] * 14})
+    found = compare(before, after, Wanted())
+    rows = {row.reason_name: row for row in found.metrics[0].rows}
+    assert rows["A"].verdict is Verdict.MORE and rows["A"].p is not None
+    assert (rows["B"].verdict, rows["B"].p, rows["B"].p_of_all) == (Verdict.NOTHING, None, None)
+    assert "dependent_intervals" in kinds(found)
+
+
+def alternated(chance, recordings, factor=1.0, length=10):
+    """A B A B .. of a load with phases: what a phase does, it does to both. The second side takes `factor`."""
+    whole = phased(chance, 2 * recordings * length)
+    turns = [whole[at : at + length] for at in range(0, len(whole), length)]
+    return [
+        samples(
+            {"R0": [count * times for turn in of for count in turn]},
+            recordings=[turn for turn in range(recordings) for _ in range(length)],
+        )
+        for of, times in ((turns[::2], 1.0), (turns[1::2], factor))
+    ]
 
 
 def test_alternated_recordings_of_a_load_with_phases_claim_no_more_than_the_level():
-    """A B A B .., eight recordings of ten intervals each: what a phase does, it does to both."""
     chance = random.Random("alternated")
-    claimed = 0
+    claimed = judged = 0
     for _ in range(PAIRS):
-        whole = phased(chance, 80)
-        turns = [whole[at : at + 10] for at in range(0, 80, 10)]
-        sides = [
-            samples(
-                {"R0": [count for turn in of for count in turn]},
-                recordings=[turn for turn in range(4) for _ in range(10)],
-            )
-            for of in (turns[::2], turns[1::2])
-        ]
-        claimed += bool(claims(compare(*sides, Wanted())))
-    print(f"phased, alternated 4 x 10 + 4 x 10: claims {claimed / PAIRS:.1%}")
+        found = compare(*alternated(chance, 6), Wanted())
+        claimed += bool(claims(found))
+        judged += "by_recordings" in kinds(found)
+    print(f"phased, alternated 6 x 10 + 6 x 10: claims {claimed / PAIRS:.1%}, by recordings {judged / PAIRS:.1%}")
+    assert judged > 0.98 * PAIRS
     assert claimed <= 0.06 * PAIRS
 
 
-@pytest.mark.parametrize(("seconds", "least"), [(1, 0.76), (2, 0.8), (5, 0.99)])
-def test_a_fifth_more_of_a_bursty_load_is_found_in_eighty_of_a_hundred(seconds, least):
-    """With intervals of one second it is 80.2 of a hundred, of 4,000 pairs: at the limit, which a seed may miss."""
+def test_alternated_recordings_of_a_load_with_phases_show_a_change():
+    """Twelve of 30 intervals each, which last for three phases: a load that has doubled."""
+    chance = random.Random("alternated and changed")
+    pairs = PAIRS // 4
+    found = sum(bool(claims(compare(*alternated(chance, 12, 2.0, 30), Wanted()))) for _ in range(pairs))
+    print(f"phased, alternated 12 x 30 + 12 x 30, doubled: found {found / pairs:.1%}")
+    assert found >= 0.8 * pairs
+
+
+@pytest.mark.parametrize(("seconds", "pairs"), [(1, 4000), (2, 1000), (5, 200)])
+def test_a_fifth_more_of_a_bursty_load_is_found_in_eighty_of_a_hundred(seconds, pairs):
+    """With intervals of one second in 81.5 of a hundred: a test of means that knew the variance would reach 83."""
     chance = random.Random(f"a fifth {seconds}")
 
     def taken(factor):
         counts = [sum(bursty(chance, seconds, factor)) / seconds for _ in range(30)]
         return samples({"R0": counts}, float(seconds))
 
-    pairs = PAIRS if seconds < 5 else PAIRS // 5
     found = sum(claims(compare(taken(1), taken(1.2), Wanted())) == {"R0", "total"} for _ in range(pairs))
     print(f"bursty, 20% more, 30 + 30 of {seconds} s: found {found / pairs:.1%}")
-    assert found >= least * pairs
+    assert found >= 0.8 * pairs
 
 
 def test_half_is_found_among_five_rows_and_named():
@@ -230,6 +262,46 @@ def test_intervals_in_which_a_domain_begins_or_ends_are_left_out():
 def test_a_domain_that_comes_back_as_another_process_begins_anew():
     of = side(*(report([domain("a", pid)], {pid + 1: {"x": 1}}) for pid in (100, 100, 200, 200)))
     assert (len(of.samples["a"].seconds), of.samples["a"].came_and_went) == (3, 1)
+
+
+def long_side(number, counts_of, others=()):
+    """A recording of so many intervals with room for 1,000, whose first ones also have `others`."""
+    made = Side(most_numbers=4000)
+    made.begin_recording()
+    for at in range(number):
+        domains, counts = [domain("a", 100)], {101: counts_of(at)}
+        if at < len(others):
+            domains.append(domain("b", 200))
+            counts[201] = {"x": others[at]}
+        made.add(report(domains, counts))
+    return made
+
+
+def test_of_a_long_recording_one_of_each_group_of_intervals_is_kept_and_memory_stays_flat():
+    made = long_side(9000, lambda at: {"x": at + 1}, others=range(1, 101)).samples
+    a = made["a"]
+    kept = list(a.values["x", "per_second"])
+    assert (a.intervals, a.stride) == (9000, 16)
+    assert a.numbers <= 4000 and len(kept) == len(a.seconds) == 9000 // 16
+    # Chosen by chance: a rhythm of the load that is as long as a group misleads nobody.
+    places = [int(count) - 1 for count in kept]
+    assert [place // 16 for place in places] == list(range(len(places)))
+    assert {place % 16 for place in places} == set(range(16))
+    assert list(made["b"].values["x", "per_second"]) == list(range(1, 101))
+
+
+def test_a_reason_of_intervals_that_are_not_kept_is_a_row_and_not_new_on_the_other_side():
+    often, once = long_side(3000, lambda _at: {"x": 5, "y": 1}), long_side(3000, lambda at: {"x": 5, "y": int(at == 7)})
+    found = compare(often.samples["a"], once.samples["a"], Wanted())
+    rows = {row.reason_name: row for row in found.metrics[0].rows}
+    assert rows["y"].presence is Presence.BOTH and rows["y"].verdict is Verdict.LESS
+    assert "sampled" in kinds(found) and found.before.intervals == 3000 // 4
+
+
+def test_two_long_recordings_that_are_thinned_show_a_change_of_three_per_cent():
+    chance = random.Random("thinned")
+    before, after = (long_side(8000, lambda _at, of=of: {"x": poisson(chance, of)}) for of in (200, 206))
+    assert claims(compare(before.samples["a"], after.samples["a"], Wanted())) == {"x", "total"}
 
 
 def test_exits_per_second_that_the_guest_ran_do_not_grow_with_its_work():

@@ -3,64 +3,74 @@
 import math
 import random
 from itertools import combinations
-from statistics import median
+from statistics import NormalDist, fmean, median
 
 import pytest
 
 from virt_exitstat.comparisons.medians import estimate_median
-from virt_exitstat.comparisons.ranks import holm, is_higher, lag_one, least_p, rank, rank_sum_p, worth_of
+from virt_exitstat.comparisons.ranks import holm, is_higher, lag_one, least_p, rank, scores_p
 
 
 def p_of_all_orders(before, after):
-    """The two-sided p by definition: U of every way to deal the values to the two sides."""
+    """The two-sided p by definition: the scores of every way to deal the values to the two sides."""
     values = [*before, *after]
-    n, m = len(before), len(after)
+    scores = [NormalDist().inv_cdf(place / (len(values) + 1)) for place in rank(values)]
+    middle = fmean(scores)
 
-    def u_of(chosen):
-        left = [values[at] for at in chosen]
-        right = [values[at] for at in range(n + m) if at not in chosen]
-        u = sum((x > y) + (x == y) / 2 for x in left for y in right)
-        return min(u, n * m - u)
+    def distance(chosen):
+        return abs(sum(scores[at] - middle for at in chosen))
 
-    seen = u_of(range(n))
-    us = [u_of(chosen) for chosen in combinations(range(n + m), n)]
-    return sum(u <= seen for u in us) / len(us)
+    seen = distance(range(len(before)))
+    distances = [distance(chosen) for chosen in combinations(range(len(values)), len(before))]
+    return sum(found >= seen - 1e-9 for found in distances) / len(distances)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_p_is_exact_without_ties(seed):
-    chance = random.Random(seed)
-    values = chance.sample(range(1000), 11)
-    cut = 3 + seed % 5
-    assert rank_sum_p(values[:cut], values[cut:]) == pytest.approx(p_of_all_orders(values[:cut], values[cut:]))
+@pytest.mark.parametrize("different", [1000, 9, 3, 2])
+@pytest.mark.parametrize("cut", range(2, 10))
+def test_p_of_few_samples_is_exact_with_ties_and_without(cut, different):
+    chance = random.Random(f"{cut} {different}")
+    values = [chance.randrange(different) for _ in range(11)]
+    assert scores_p(values[:cut], values[cut:]) == pytest.approx(p_of_all_orders(values[:cut], values[cut:]))
 
 
 def test_four_and_four_are_the_least_that_reach_five_per_cent():
-    assert rank_sum_p([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
+    assert scores_p([1, 2, 3, 4], [5, 6, 7, 8]) == pytest.approx(2 / 70)
     assert least_p(4, 4) == pytest.approx(2 / 70) and least_p(3, 4) > 0.05
 
 
+def test_a_reason_that_occurred_in_few_of_many_intervals_has_an_exact_p():
+    """Fisher's: all four of sixty on one side; by the normal approximation this would be 0.04."""
+    assert scores_p([0] * 26 + [1] * 4, [0] * 30) == pytest.approx(2 * math.comb(30, 4) / math.comb(60, 4))
+    assert scores_p([0, 0, 0, 5], [0] * 100) == pytest.approx(4 / 104)
+
+
 def test_the_normal_approximation_continues_the_exact_p():
-    """On both sides of its limit, 20 + 20, for runs that differ by the same."""
-    before, after = list(range(0, 40, 2)), list(range(9, 49, 2))
-    exact = rank_sum_p(before, after)
-    # One tie asks for the approximation.
-    assert rank_sum_p(before, [*after[:-1], after[-2]]) == pytest.approx(exact, rel=0.05)
+    """On both sides of its limit, for runs that differ by the same."""
+    before, after = list(range(0, 40, 4)), list(range(9, 49, 4))
+    exact = scores_p(before, after)
+    assert 0.02 < exact < 0.2
+    # One value more asks for the approximation.
+    assert scores_p([*before, 24], after) == pytest.approx(exact, rel=0.2)
 
 
-def test_p_with_ties_is_near_that_of_all_orders():
-    before, after = [1, 2, 2, 3, 3, 3, 4], [3, 3, 4, 4, 5, 5, 6]
-    assert rank_sum_p(before, after) == pytest.approx(p_of_all_orders(before, after), rel=0.3)
+def test_scores_are_those_of_van_der_waerden():
+    """z by his formula: (sum of scores of one side) / sqrt(n m / (N (N - 1)) * sum of squares)."""
+    before, after = list(range(24)), list(range(12, 37))
+    scores = [NormalDist().inv_cdf(place / 50) for place in rank([*before, *after])]
+    sum_of_one = sum(scores[:24]) - 24 * fmean(scores)
+    spread = sum((score - fmean(scores)) ** 2 for score in scores)
+    z = sum_of_one / math.sqrt(24 * 25 / (49 * 48) * spread)
+    assert scores_p(before, after) == pytest.approx(math.erfc(abs(z) / math.sqrt(2)))
 
 
 def test_values_that_are_all_alike_claim_nothing():
-    assert rank_sum_p([5.0] * 30, [5.0] * 30) == 1
-    assert rank_sum_p([], [1.0, 2.0]) == 1
+    assert scores_p([5.0] * 30, [5.0] * 30) == 1
+    assert scores_p([], [1.0, 2.0]) == 1
 
 
 def test_sides_may_be_exchanged():
     before, after = [1, 5, 3, 9, 7], [2, 8, 11, 12, 13, 10]
-    assert rank_sum_p(before, after) == rank_sum_p(after, before)
+    assert scores_p(before, after) == pytest.approx(scores_p(after, before))
     assert is_higher(before, after) and not is_higher(after, before)
 
 
@@ -72,12 +82,6 @@ def test_holm_as_he_steps_down():
     # 0.01 x 4, 0.02 x 3 = 0.06, 0.03 x 2 = 0.06, 0.04.
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([]) == [] and holm([0.9, 0.8]) == [1, 1]
-
-
-def test_samples_that_depend_on_each_other_are_worth_less():
-    before, after = list(range(30)), list(range(10, 40))
-    assert worth_of(0.5) == pytest.approx(1 / 3) and worth_of(0) == 1
-    assert rank_sum_p(before, after, worth=1 / 3) > rank_sum_p(before, after)
 
 
 def test_the_correlation_of_a_line_of_alternation_and_of_chance():

@@ -10,7 +10,7 @@ from statistics import fmean
 from .doubts import DEPENDENT, FEWEST, Doubt, doubt_dependence, doubt_lengths, doubt_number, doubt_samples
 from .medians import Median, estimate_median
 from .metrics import METRICS, Metric
-from .ranks import holm, is_higher, lag_one, rank_sum_p, worth_of
+from .ranks import holm, is_higher, lag_one, scores_p
 from .samples import TOTAL, Samples
 
 #: A change is claimed in no more than this part of the tables of two runs that are alike.
@@ -38,7 +38,8 @@ class Change:
     """One row of one metric. None: no interval has the number.
 
     `change` is that of the second median against the first, as a part of it. `p` is the test's, `p_of_all` the same
-    when all rows of the table are asked at once; the verdict is by it.
+    when all rows of the table are asked at once; the verdict is by it. A row whose intervals depend on each other, by
+    their `correlation`, has none of these, or, with enough recordings, those of the recordings (`by_recordings`).
     """
 
     reason_name: str
@@ -50,6 +51,12 @@ class Change:
     p_of_all: float | None
     verdict: Verdict
     correlation: float = 0.0
+    by_recordings: bool = False
+
+    @property
+    def dependent(self) -> bool:
+        """Whether its intervals depend on each other."""
+        return self.correlation > DEPENDENT
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Wanted:
 def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool = False) -> Comparison:
     """Compare two sides. Nothing is claimed where that would be rash, and the doubts say why."""
     kept = before.kept, after.kept
-    names = _choose(before, after, kept, wanted)
+    names = _choose(before, after, wanted)
     number = len(kept[0]), len(kept[1])
     doubts = [
         *doubt_samples(before, number[0]),
@@ -107,8 +114,10 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
             rows = [_measure(name, metric, before, after, kept) for name in names]
             total = _measure(TOTAL, metric, before, after, kept)
             metrics.append(Compared(metric, _judge_all(rows, total, may_claim=may_claim)))
-    dependent = {row.reason_name for one in metrics for row in one.rows if row.correlation > DEPENDENT}
-    doubts += doubt_dependence([name for name in (*names, TOTAL) if name in dependent])
+    dependent = [row for one in metrics for row in one.rows if row.dependent]
+    withheld = {row.reason_name for row in dependent if not row.by_recordings}
+    by_recordings = {row.reason_name for row in dependent if row.by_recordings}
+    doubts += doubt_dependence(*([name for name in (*names, TOTAL) if name in of] for of in (withheld, by_recordings)))
     return Comparison(
         Counted(before.label, number[0], before.length),
         Counted(after.label, number[1], after.length),
@@ -121,16 +130,10 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
 _Kept = tuple[list[int], list[int]]
 
 
-def _choose(before: Samples, after: Samples, kept: _Kept, wanted: Wanted) -> list[str]:
+def _choose(before: Samples, after: Samples, wanted: Wanted) -> list[str]:
     """The names of the rows, the most frequent first: both sides count alike, so that the order claims nothing."""
-    rate = METRICS[0]
-
-    def mean(samples: Samples, of: list[int], name: str) -> float:
-        values = [value for run in samples.runs(name, rate, of) for value in run]
-        return fmean(values) if values else 0.0
-
     names = [name for name in dict.fromkeys([*before.rows, *after.rows]) if wanted.shows(name)]
-    rates = {name: mean(before, kept[0], name) + mean(after, kept[1], name) for name in names}
+    rates = {name: before.rate(name) + after.rate(name) for name in names}
     return sorted((name for name in names if rates[name]), key=lambda name: (-rates[name], name))[: wanted.top]
 
 
@@ -139,22 +142,27 @@ def _measure(name: str, metric: Metric, before: Samples, after: Samples, kept: _
     runs = before.runs(name, metric, kept[0]), after.runs(name, metric, kept[1])
     left, right = ([value for run in of for value in run] for of in runs)
     one, other = estimate_median(left), estimate_median(right)
+    presence = _presence(before, after, name)
     ratio = None
     if one and other and one.middle:
         ratio = other.middle / one.middle - 1
     if not one or not other:
-        return Change(name, one, other, _presence(left, right), ratio, None, None, Verdict.NOTHING)
+        return Change(name, one, other, presence, ratio, None, None, Verdict.NOTHING)
     correlation = lag_one(runs) if min(len(left), len(right)) >= FEWEST else 0.0
-    worth = worth_of(correlation) if correlation > DEPENDENT else 1.0
-    p = rank_sum_p(left, right, worth=worth)
+    row = Change(name, one, other, presence, ratio, None, None, Verdict.NOTHING, correlation)
+    if row.dependent:
+        if min(map(len, runs)) < FEWEST:
+            return row
+        left, right = ([fmean(run) for run in of] for of in runs)
+    p = scores_p(left, right)
     verdict = Verdict.MORE if is_higher(left, right) else Verdict.LESS
-    return Change(name, one, other, _presence(left, right), ratio, p, p, verdict, correlation)
+    return replace(row, p=p, p_of_all=p, verdict=verdict, by_recordings=row.dependent)
 
 
-def _presence(before: Sequence[float], after: Sequence[float]) -> Presence:
-    if any(before) == any(after):
+def _presence(before: Samples, after: Samples, name: str) -> Presence:
+    if before.has(name) == after.has(name):
         return Presence.BOTH
-    return Presence.GONE if any(before) else Presence.NEW
+    return Presence.GONE if before.has(name) else Presence.NEW
 
 
 def _judge_all(rows: Sequence[Change], total: Change, *, may_claim: bool) -> tuple[Change, ...]:

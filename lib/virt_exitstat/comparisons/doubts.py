@@ -57,6 +57,11 @@ def doubt_samples(samples: Samples, kept: int) -> Iterator[Doubt]:
             "came_and_went",
             f"{name} began or ended in {plural(samples.came_and_went, 'interval')}, left out",
         )
+    if samples.stride > 1:
+        yield Doubt(
+            "sampled",
+            f"{name} has {samples.intervals} intervals: one of each {samples.stride}, by chance, is compared",
+        )
     left_out = len(samples.seconds) - kept
     if left_out:
         yield Doubt(
@@ -87,7 +92,7 @@ def doubt_number(before: int, after: int, rows: int, level: float) -> Iterator[D
     if min(before, after) < FEWEST:
         yield Doubt(
             "too_few_intervals",
-            f"{before} and {after} intervals are too few to claim anything: record {FEWEST} or more of each, better 12,"
+            f"{before} and {after} intervals are too few to claim anything: record {FEWEST} or more of each, better 30,"
             " with -i",
             forbids=True,
         )
@@ -99,11 +104,20 @@ def doubt_number(before: int, after: int, rows: int, level: float) -> Iterator[D
         )
 
 
-def doubt_dependence(rows: Sequence[str]) -> Iterator[Doubt]:
+def doubt_dependence(withheld: Sequence[str], by_recordings: Sequence[str]) -> Iterator[Doubt]:
     """The doubt that neighbouring intervals of some rows depend on each other: the load has phases or drifts."""
-    if rows:
-        named = ", ".join(map(escape, rows[:_NAMED])) + f" and {len(rows) - _NAMED} more" * (len(rows) > _NAMED)
+    if withheld:
         yield Doubt(
             "dependent_intervals",
-            f"intervals depend on each other ({named}): use a longer -i, or alternate before and after",
+            f"intervals depend on each other ({_name(withheld)}), so nothing is claimed there: use a longer -i, or"
+            f" record {FEWEST} times or more before and after, alternately, better 6",
         )
+    if by_recordings:
+        yield Doubt(
+            "by_recordings",
+            f"intervals depend on each other ({_name(by_recordings)}): each recording is one sample there",
+        )
+
+
+def _name(rows: Sequence[str]) -> str:
+    return ", ".join(map(escape, rows[:_NAMED])) + f" and {len(rows) - _NAMED} more" * (len(rows) > _NAMED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,13 @@ TOTAL = "total"
 _TOLERANCE = 0.1
 
 
+#: So many numbers of a side, of 8 bytes, are kept; of more, each domain's intervals are thinned.
+MOST_NUMBERS = 1 << 20
+
+#: A domain keeps so many intervals at least. Two sides of 256 show a change by a quarter of the standard deviation.
+_LEAST_KEPT = 256
+
+
 class Origin(NamedTuple):
     """Where counts are from, in words."""
 
@@ -32,25 +40,43 @@ class Origin(NamedTuple):
 class Samples:
     """The intervals of one domain: how long each was, in which recording, and its numbers, {(row, metric): values}.
 
-    A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or ended in them.
-    `partial`: some reasons were left out of some reports.
+    Of each `stride` neighbouring intervals one is here, by chance; `exits` by row, and `all_seconds`, are of all
+    `intervals`. A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or
+    ended in them. `partial`: some reasons were left out of some reports.
     """
 
     label: str
     seconds: array[float] = field(default_factory=lambda: array("d"))
     recordings: array[int] = field(default_factory=lambda: array("L"))
     values: dict[tuple[str, str], array[float]] = field(default_factory=dict)
+    exits: dict[str, int] = field(default_factory=dict)
+    all_seconds: float = 0.0
+    intervals: int = 0
+    stride: int = 1
     came_and_went: int = 0
     partial: bool = False
     timed: bool = True
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    _wanted: int = 0
 
     def add(self, table: Table, recording: int) -> None:
         """Take one interval."""
+        self.all_seconds += table.seconds
+        self.partial = self.partial or bool(table.left_out)
+        self.timed = self.timed and table.account is not None
+        for row in (*table.rows, table.sum):
+            self.exits[row.reason_name] = self.exits.get(row.reason_name, 0) + row.tally.exits
+        place = self.intervals % self.stride
+        self.intervals += 1
+        if not place:
+            self._wanted = self.chance.randrange(self.stride)
+        if place == self._wanted:
+            self._keep(table, recording)
+
+    def _keep(self, table: Table, recording: int) -> None:
         before = len(self.seconds)
         self.seconds.append(table.seconds)
         self.recordings.append(recording)
-        self.partial = self.partial or bool(table.left_out)
-        self.timed = self.timed and table.account is not None
         numbers: dict[tuple[str, str], float] = {}
         for row in (*table.rows, table.sum):
             for metric in _metrics(timed=self.timed):
@@ -63,6 +89,29 @@ class Samples:
                 self.values[key] = array("d", [first]) * before
         for key, values in self.values.items():
             values.append(numbers.get(key, absent[key[1]]))
+
+    @property
+    def numbers(self) -> int:
+        """So many are in memory."""
+        return len(self.seconds) * (len(self.values) + 2)
+
+    def thin(self) -> None:
+        """Keep one of each two intervals, by chance; nothing is done with few, or within a group of `stride`."""
+        if len(self.seconds) < 2 * _LEAST_KEPT or self.intervals % (2 * self.stride):
+            return
+        kept = [at + self.chance.randrange(2) for at in range(0, len(self.seconds), 2)]
+        self.seconds = array("d", [self.seconds[at] for at in kept])
+        self.recordings = array("L", [self.recordings[at] for at in kept])
+        self.values = {key: array("d", [values[at] for at in kept]) for key, values in self.values.items()}
+        self.stride *= 2
+
+    def has(self, row: str) -> bool:
+        """Whether it occurred at all."""
+        return bool(self.exits.get(row))
+
+    def rate(self, row: str) -> float:
+        """Its exits per second, over all intervals."""
+        return self.exits.get(row, 0) / self.all_seconds if self.all_seconds else 0.0
 
     @property
     def length(self) -> float:
@@ -78,7 +127,7 @@ class Samples:
     @property
     def rows(self) -> list[str]:
         """The names of its rows, but for the total."""
-        return [name for name, key in self.values if key == METRICS[0].key and name != TOTAL]
+        return [name for name in self.exits if name != TOTAL]
 
     def runs(self, row: str, metric: Metric, kept: list[int]) -> list[list[float]]:
         """The known numbers of a row in the intervals that are kept, a list for each recording."""
@@ -99,12 +148,18 @@ def _metrics(*, timed: bool) -> Iterator[Metric]:
 
 
 class Side:
-    """One side of a comparison: recordings, of which each domain's samples are taken."""
+    """One side of a comparison: recordings, of which each domain's samples are taken.
 
-    def __init__(self) -> None:
+    Memory is flat: of more than `most_numbers`, intervals are thinned.
+    """
+
+    def __init__(self, most_numbers: int = MOST_NUMBERS) -> None:
+        self._most_numbers = most_numbers
         self.samples: dict[str, Samples] = {}
         self.origins: dict[Origin, None] = {}
         self.lost = self.reports = 0
+        # The same files are compared in the same way each time.
+        self._chance = random.Random(0)
         self._recording = -1
         self._running: set[tuple[str, int]] | None = None
 
@@ -122,10 +177,16 @@ class Side:
         running = {(shown.target.label, shown.target.pid) for shown in report.targets}
         for shown in report.targets:
             label = shown.target.label
-            samples = self.samples.setdefault(label, Samples(label))
+            samples = self.samples.setdefault(label, Samples(label, chance=self._chance))
             has_begun = self._running is not None and (label, shown.target.pid) not in self._running
             if has_begun or shown.ended or report.seconds <= 0:
                 samples.came_and_went += 1
             else:
                 samples.add(shown.table, self._recording)
         self._running = running
+        self._thin()
+
+    def _thin(self) -> None:
+        if sum([samples.numbers for samples in self.samples.values()]) > self._most_numbers:
+            for samples in self.samples.values():
+                samples.thin()

@@ -103,7 +103,7 @@ def _side(side: Median | None, write: _Write) -> str:
 
 
 def _change(row: Change, only: Mapping[Presence, str]) -> str:
-    if row.p_of_all is None:
+    if not row.before or not row.after:
         return "-"
     if row.verdict is Verdict.NOTHING:
         return f"~ {only[row.presence]}".strip()
