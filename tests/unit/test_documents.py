@@ -77,6 +77,14 @@ class Repeated(io.RawIOBase):
         return len(taken)
 
 
+def test_broken_reports_are_counted_and_three_of_them_named():
+    made = report([domain("d", 100)], {101: {"x": 1}})
+    line = render_json(made, Style(lambda _grid: "", repeats=True)).replace('"code": "x"', '"code": 1').encode()
+    recording = Recording("night", io.BytesIO(line + b'{"a":\n' * 500 + line))
+    assert len(list(recording.reports())) == 2
+    assert recording.troubles() == ("night: 500 broken reports left out, at line 2, 3, 4, ..",)
+
+
 def test_memory_is_flat_however_long_a_recording_is():
     made = report(
         [domain(f"d{at}", at * 100) for at in range(1, 40)],

@@ -14,20 +14,23 @@ from .document import Recorded, read_document
 from .documents import NoRecordingError, read_documents
 from .fields import MisfitError
 
+# Broken lines that are named; a file may have a billion.
+_NAMED = 3
+
 
 class Recording:
     """The reports of an open file, which `path` names in errors.
 
     `on_lines` says whether they stand on a line each, as those of a run of intervals do; known with the first one.
-    `is_cut_off` and `broken`, the lines where a broken document begins that is not the last one, grow while reports
-    are read.
+    `is_cut_off`, and `broken`, the number of broken documents before the last one, are known once reports are read.
     """
 
     def __init__(self, path: Path, file: BinaryIO, *, per_vcpu: bool = True) -> None:
         self.label = escape(str(path))
         self._file, self._per_vcpu = file, per_vcpu
         self.on_lines = self.is_cut_off = False
-        self.broken: list[int] = []
+        self.broken = 0
+        self._broken_lines: list[int] = []
 
     def reports(self) -> Iterator[Recorded]:
         """The reports. One at a time is in memory. Raises ExitStatError."""
@@ -38,7 +41,7 @@ class Recording:
                     if document.is_last:
                         self.is_cut_off = True
                     else:
-                        self.broken.append(document.line)
+                        self._note_broken(document.line)
                     continue
                 if first:
                     self.on_lines = document.on_one_line
@@ -53,6 +56,11 @@ class Recording:
                 f"cannot read {self.label}: {error.strerror}", "give a file that '-o json' has written"
             ) from None
 
+    def _note_broken(self, line: int) -> None:
+        self.broken += 1
+        if len(self._broken_lines) < _NAMED:
+            self._broken_lines.append(line)
+
     @contextlib.contextmanager
     def _naming(self, line: int) -> Iterator[None]:
         try:
@@ -66,8 +74,8 @@ class Recording:
         """What is to be said of the file, once its reports are read."""
         said = []
         if self.broken:
-            lines = ", ".join(map(str, self.broken[:3])) + ", .." * (len(self.broken) > 3)
-            said.append(f"{self.label}: {plural(len(self.broken), 'broken report')} left out, at line {lines}")
+            lines = ", ".join(map(str, self._broken_lines)) + ", .." * (self.broken > len(self._broken_lines))
+            said.append(f"{self.label}: {plural(self.broken, 'broken report')} left out, at line {lines}")
         if self.is_cut_off:
             said.append(f"{self.label} is cut off in the middle of a report, and is read up to there")
         return tuple(said)
