@@ -1,5 +1,6 @@
 """What was recorded, shown again and compared: a recording is made by the program itself, in the same world."""
 
+import itertools
 import json
 import os
 import random
@@ -300,15 +301,17 @@ def test_failure(worlds, tmp_path, golden, name):
 # -- compared --
 
 
-def vary(worlds, path, line, seed, factor=1.0, extra=None):
-    """A recording of loads that vary by a tenth; reason 48 by `factor`."""
+def vary(worlds, path, line, seed, factor=1.0, extra=None, *, late=1.0):
+    """A recording of loads that vary by a tenth; reason 48 by `factor`, and from the seventh second on by `late`."""
     world, chance = worlds.make(), random.Random(seed)
+    seconds = itertools.count()
 
     def load():
         world.count_until_now()
+        of_48 = factor * (late if next(seconds) > 6 else 1)
         for thread, counts in SOME.items():
             world.counts[thread] = {
-                reason: max(0, round(chance.gauss(exits, exits / 10) * (factor if reason == 48 else 1)))
+                reason: max(0, round(chance.gauss(exits, exits / 10) * (of_48 if reason == 48 else 1)))
                 for reason, exits in counts.items()
             }
         world.counts[Thread(1100, 1101)].update(extra or {})
@@ -348,6 +351,22 @@ def test_comparison(worlds, pair, golden, name):
     if name not in ("csv", "document", "no-header"):
         assert all(len(line) < 80 for line in text.splitlines())
     golden(f"compared-{name}", text)
+
+
+@pytest.mark.parametrize("recordings", [1, 6])
+def test_of_a_load_with_phases_nothing_is_claimed_but_by_recordings(worlds, tmp_path, golden, recordings):
+    """EPT_VIOLATION takes a fifth of its exits half of the time: before the change in the second half, then in the
+    first.
+    """
+    files = []
+    for turn in range(recordings):
+        files.append(vary(worlds, tmp_path / f"before{turn}", "web01 -i 1 12", 2 * turn, late=0.2))
+        files.append(vary(worlds, tmp_path / f"after{turn}", "web01 -i 1 12", 2 * turn + 1, 0.3, late=5))
+    text = worlds.make().run("--compare", *map(str, files))
+    assert all(len(line) < 80 for line in text.splitlines())
+    golden(f"compared-phases-{recordings}", text)
+    _, out, _ = worlds.run("--compare", *map(str, files), "-o", "json")
+    jsonschema.validate(json.loads(out), COMPARISON, cls=jsonschema.Draft7Validator)
 
 
 def test_a_comparison_in_json_follows_its_schema(worlds, pair):

@@ -1,8 +1,11 @@
 """Comparisons of simulated runs: what is claimed of two that are alike, what is found, and what is warned of."""
 
+import ast
+import json
 import math
 import random
 from array import array
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,8 @@ from virt_exitstat.comparisons.samples import Samples, Side
 from virt_exitstat.counts.snapshot import State
 
 PAIRS = 1000
+
+PACKAGE = Path(__file__).resolve().parents[2] / "lib/virt_exitstat"
 
 
 def poisson(chance, mean):
@@ -265,8 +270,8 @@ def test_a_domain_that_comes_back_as_another_process_begins_anew():
 
 
 def long_side(number, counts_of, others=()):
-    """A recording of so many intervals with room for 1,000, whose first ones also have `others`."""
-    made = Side(most_numbers=4000)
+    """A recording of so many intervals with room for 1,500, whose first ones also have `others`."""
+    made = Side(most_numbers=6000)
     made.begin_recording()
     for at in range(number):
         domains, counts = [domain("a", 100)], {101: counts_of(at)}
@@ -281,12 +286,12 @@ def test_of_a_long_recording_one_of_each_group_of_intervals_is_kept_and_memory_s
     made = long_side(9000, lambda at: {"x": at + 1}, others=range(1, 101)).samples
     a = made["a"]
     kept = list(a.values["x", "per_second"])
-    assert (a.intervals, a.stride) == (9000, 16)
-    assert a.numbers <= 4000 and len(kept) == len(a.seconds) == 9000 // 16
+    assert (a.intervals, a.stride) == (9000, 8)
+    assert a.numbers + made["b"].numbers <= 6000 and len(kept) == len(a.seconds) == 9000 // 8
     # Chosen by chance: a rhythm of the load that is as long as a group misleads nobody.
     places = [int(count) - 1 for count in kept]
-    assert [place // 16 for place in places] == list(range(len(places)))
-    assert {place % 16 for place in places} == set(range(16))
+    assert [place // 8 for place in places] == list(range(len(places)))
+    assert {place % 8 for place in places} == set(range(8))
     assert list(made["b"].values["x", "per_second"]) == list(range(1, 101))
 
 
@@ -296,6 +301,34 @@ def test_a_reason_of_intervals_that_are_not_kept_is_a_row_and_not_new_on_the_oth
     rows = {row.reason_name: row for row in found.metrics[0].rows}
     assert rows["y"].presence is Presence.BOTH and rows["y"].verdict is Verdict.LESS
     assert "sampled" in kinds(found) and found.before.intervals == 3000 // 4
+
+
+def test_of_domains_that_come_and_go_those_with_most_intervals_are_remembered():
+    made = Side(most_numbers=6000)
+    made.begin_recording()
+    for at in range(300):
+        guests = [domain("stays", 100), domain(f"goes{at // 3}", 1000 + at // 3)]
+        made.add(report(guests, {101: {"x": at}, 1001 + at // 3: {"x": 1}}))
+    assert sum(samples.numbers for samples in made.samples.values()) <= 6000
+    assert len(made.samples["stays"].seconds) == 300
+    assert made.forgotten == 101 - len(made.samples) > 50
+    assert [doubt.kind for doubt in doubt_sides(made, made)] == ["forgotten"]
+
+
+def test_domains_that_run_at_once_are_not_forgotten_however_many():
+    made = Side(most_numbers=100)
+    made.begin_recording()
+    guests = [domain(f"g{at}", 1000 * at) for at in range(1, 20)]
+    for at in range(40):
+        made.add(report(guests, {1000 * guest + 1: {"x": at} for guest in range(1, 20)}))
+    assert {len(samples.seconds) for samples in made.samples.values()} == {40} and not made.forgotten
+
+
+def test_a_side_keeps_the_domains_that_are_wanted_and_knows_the_others_names():
+    made = Side(lambda label: label == "b")
+    made.begin_recording()
+    made.add(report([domain("a", 100), domain("b", 200)], {101: {"x": 1}, 201: {"x": 1}}))
+    assert (list(made.samples), sorted(made.labels)) == (["b"], ["a", "b"])
 
 
 def test_two_long_recordings_that_are_thinned_show_a_change_of_three_per_cent():
@@ -322,3 +355,16 @@ def test_other_hosts_and_lost_exits_are_doubts():
     assert [doubt.kind for doubt in doubt_sides(before, before)] == []
     after.origins = {origin._replace(host="other", isa="SVM"): None for origin in after.origins}
     assert [doubt.kind for doubt in doubt_sides(before, after)] == ["other_host", "other_isa", "lost_exits"]
+
+
+def test_each_kind_of_doubt_is_in_the_schema():
+    schema = json.loads((PACKAGE / "formats/comparison/comparison.schema.json").read_text())
+    trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
+    made = {
+        call.args[0].value if isinstance(call.args[0], ast.Constant) else "other_"
+        for tree in trees
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Doubt"
+    }
+    known = set(schema["definitions"]["warnings"]["items"]["properties"]["kind"]["enum"])
+    assert made == {kind for kind in known if not kind.startswith("other_")} | {"other_", "other_lengths"}

@@ -38,8 +38,8 @@ class Change:
     """One row of one metric. None: no interval has the number.
 
     `change` is that of the second median against the first, as a part of it. `p` is the test's, `p_of_all` the same
-    when all rows of the table are asked at once; the verdict is by it. A row whose intervals depend on each other, by
-    their `correlation`, has none of these, or, with enough recordings, those of the recordings (`by_recordings`).
+    when all rows of the table are asked at once; the verdict is by it. Where intervals depend on each other, by their
+    `correlation`, there is no p and no claim; with enough recordings all is of their means (`by_recordings`).
     """
 
     reason_name: str
@@ -141,22 +141,19 @@ def _measure(name: str, metric: Metric, before: Samples, after: Samples, kept: _
     """A row before it is judged."""
     runs = before.runs(name, metric, kept[0]), after.runs(name, metric, kept[1])
     left, right = ([value for run in of for value in run] for of in runs)
-    one, other = estimate_median(left), estimate_median(right)
-    presence = _presence(before, after, name)
-    ratio = None
-    if one and other and one.middle:
-        ratio = other.middle / one.middle - 1
-    if not one or not other:
-        return Change(name, one, other, presence, ratio, None, None, Verdict.NOTHING)
     correlation = lag_one(runs) if min(len(left), len(right)) >= FEWEST else 0.0
-    row = Change(name, one, other, presence, ratio, None, None, Verdict.NOTHING, correlation)
-    if row.dependent:
-        if min(map(len, runs)) < FEWEST:
-            return row
+    by_recordings = correlation > DEPENDENT and min(map(len, runs)) >= FEWEST
+    if by_recordings:
         left, right = ([fmean(run) for run in of] for of in runs)
+    one, other = estimate_median(left), estimate_median(right)
+    ratio = other.middle / one.middle - 1 if one and other and one.middle else None
+    row = Change(
+        name, one, other, _presence(before, after, name), ratio, None, None, Verdict.NOTHING, correlation, by_recordings
+    )
+    if not one or not other or (row.dependent and not by_recordings):
+        return row
     p = scores_p(left, right)
-    verdict = Verdict.MORE if is_higher(left, right) else Verdict.LESS
-    return replace(row, p=p, p_of_all=p, verdict=verdict, by_recordings=row.dependent)
+    return replace(row, p=p, p_of_all=p, verdict=Verdict.MORE if is_higher(left, right) else Verdict.LESS)
 
 
 def _presence(before: Samples, after: Samples, name: str) -> Presence:

@@ -18,7 +18,7 @@ DEPENDENT = 0.3
 #: Lengths of intervals that differ by more than this, as a part, cannot be compared: bursts stand out in short ones.
 _LENGTHS = 0.1
 
-# Rows that a doubt names; the others are counted.
+# Rows or domains that a doubt names; the others are counted.
 _NAMED = 4
 
 
@@ -43,6 +43,12 @@ def doubt_sides(before: Side, after: Side) -> Iterator[Doubt]:
             yield Doubt("lost_exits", f"{plural(lost, 'exit')} {name} {'was' if lost == 1 else 'were'} lost")
         if after is before:
             break
+    forgotten = before.forgotten + (after.forgotten if after is not before else 0)
+    if forgotten:
+        yield Doubt(
+            "forgotten",
+            f"{plural(forgotten, 'domain')} with few intervals, ended since, left out: name those to compare with -d",
+        )
 
 
 def _origins(before: Side, after: Side) -> Iterable[Origin]:
@@ -109,15 +115,16 @@ def doubt_dependence(withheld: Sequence[str], by_recordings: Sequence[str]) -> I
     if withheld:
         yield Doubt(
             "dependent_intervals",
-            f"intervals depend on each other ({_name(withheld)}), so nothing is claimed there: use a longer -i, or"
+            f"intervals depend on each other ({name_some(withheld)}), so nothing is claimed there: use a longer -i, or"
             f" record {FEWEST} times or more before and after, alternately, better 6",
         )
     if by_recordings:
         yield Doubt(
             "by_recordings",
-            f"intervals depend on each other ({_name(by_recordings)}): each recording is one sample there",
+            f"intervals depend on each other ({name_some(by_recordings)}): each recording is one sample there",
         )
 
 
-def _name(rows: Sequence[str]) -> str:
-    return ", ".join(map(escape, rows[:_NAMED])) + f" and {len(rows) - _NAMED} more" * (len(rows) > _NAMED)
+def name_some(names: Sequence[str]) -> str:
+    """The first ones, for people, and how many there are beside these."""
+    return ", ".join(map(escape, names[:_NAMED])) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)

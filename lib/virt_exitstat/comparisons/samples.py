@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
@@ -20,11 +20,18 @@ TOTAL = "total"
 _TOLERANCE = 0.1
 
 
-#: So many numbers of a side, of 8 bytes, are kept; of more, each domain's intervals are thinned.
+#: So many numbers of a side, of 8 bytes, are kept; of more, each domain's intervals are thinned. There is more where so
+#: many domains run at once that this is little for each.
 MOST_NUMBERS = 1 << 20
 
 #: A domain keeps so many intervals at least. Two sides of 256 show a change by a quarter of the standard deviation.
 _LEAST_KEPT = 256
+
+# So many names of domains are known for an error.
+_MOST_LABELS = 100
+
+# What a row of a domain takes beside its numbers, in numbers.
+_OVERHEAD = 32
 
 
 class Origin(NamedTuple):
@@ -92,18 +99,23 @@ class Samples:
 
     @property
     def numbers(self) -> int:
-        """So many are in memory."""
-        return len(self.seconds) * (len(self.values) + 2)
+        """What is in memory, in numbers."""
+        return (len(self.values) + 2) * (len(self.seconds) + _OVERHEAD)
 
     def thin(self) -> None:
-        """Keep one of each two intervals, by chance; nothing is done with few, or within a group of `stride`."""
-        if len(self.seconds) < 2 * _LEAST_KEPT or self.intervals % (2 * self.stride):
+        """Keep one of each two intervals, by chance; nothing is done where there are few."""
+        if len(self.seconds) < 2 * _LEAST_KEPT:
             return
-        kept = [at + self.chance.randrange(2) for at in range(0, len(self.seconds), 2)]
+        whole = self.intervals // (2 * self.stride) * 2
+        kept = [at + self.chance.randrange(2) for at in range(0, whole, 2)]
+        # One of the group that goes on, if there is one, stands for it.
+        kept += range(whole, len(self.seconds))[:1]
+        self.stride *= 2
+        begun = self.intervals % self.stride
+        self._wanted = -1 if len(self.seconds) > whole else self.chance.randrange(begun, self.stride)
         self.seconds = array("d", [self.seconds[at] for at in kept])
         self.recordings = array("L", [self.recordings[at] for at in kept])
         self.values = {key: array("d", [values[at] for at in kept]) for key, values in self.values.items()}
-        self.stride *= 2
 
     def has(self, row: str) -> bool:
         """Whether it occurred at all."""
@@ -148,20 +160,23 @@ def _metrics(*, timed: bool) -> Iterator[Metric]:
 
 
 class Side:
-    """One side of a comparison: recordings, of which each domain's samples are taken.
+    """One side of a comparison: recordings, of which the samples of each domain that `wants` lets through are taken.
 
-    Memory is flat: of more than `most_numbers`, intervals are thinned.
+    Memory is flat: of more than `most_numbers`, intervals are thinned, then domains that have ended are forgotten,
+    those of fewest intervals first. `labels` are names of domains, wanted or not, for errors; the first ones.
     """
 
-    def __init__(self, most_numbers: int = MOST_NUMBERS) -> None:
-        self._most_numbers = most_numbers
+    def __init__(self, wants: Callable[[str], bool] = lambda _label: True, most_numbers: int = MOST_NUMBERS) -> None:
+        self._wants, self._most_numbers = wants, most_numbers
         self.samples: dict[str, Samples] = {}
+        self.labels: dict[str, None] = {}
         self.origins: dict[Origin, None] = {}
-        self.lost = self.reports = 0
+        self.lost = self.reports = self.forgotten = 0
         # The same files are compared in the same way each time.
         self._chance = random.Random(0)
         self._recording = -1
         self._running: set[tuple[str, int]] | None = None
+        self._numbers = 0
 
     def begin_recording(self) -> None:
         """The next report is the first one of another recording."""
@@ -174,19 +189,42 @@ class Side:
         self.lost += sum(report.lost)
         of = report.provenance
         self.origins.setdefault(Origin(of.host, of.kernel, of.isa.name, of.attachment.value))
-        running = {(shown.target.label, shown.target.pid) for shown in report.targets}
-        for shown in report.targets:
+        if len(self.labels) < _MOST_LABELS:
+            self.labels.update(dict.fromkeys(shown.target.label for shown in report.targets))
+        targets = [shown for shown in report.targets if self._wants(shown.target.label)]
+        running = {(shown.target.label, shown.target.pid) for shown in targets}
+        for shown in targets:
             label = shown.target.label
+            if label in self.samples:
+                self._numbers -= self.samples[label].numbers
             samples = self.samples.setdefault(label, Samples(label, chance=self._chance))
             has_begun = self._running is not None and (label, shown.target.pid) not in self._running
             if has_begun or shown.ended or report.seconds <= 0:
                 samples.came_and_went += 1
             else:
                 samples.add(shown.table, self._recording)
+            self._numbers += samples.numbers
         self._running = running
-        self._thin()
+        if self._numbers > self._most_numbers:
+            self._make_room({label for label, _ in running})
 
-    def _thin(self) -> None:
-        if sum([samples.numbers for samples in self.samples.values()]) > self._most_numbers:
-            for samples in self.samples.values():
-                samples.thin()
+    def _make_room(self, running: Collection[str]) -> None:
+        rows = sum([len(self.samples[label].values) + 2 for label in running])
+        self._most_numbers = max(self._most_numbers, rows * (2 * _LEAST_KEPT + _OVERHEAD))
+        if self._numbers <= self._most_numbers:
+            return
+        for samples in self.samples.values():
+            samples.thin()
+        self._numbers = sum([samples.numbers for samples in self.samples.values()])
+        if self._numbers <= self._most_numbers:
+            return
+        ended = sorted(
+            (one for one in self.samples.values() if one.label not in running), key=lambda one: one.intervals
+        )
+        for samples in ended:
+            # So many at once that this is done seldom.
+            if self._numbers <= self._most_numbers * 3 / 4:
+                break
+            self._numbers -= samples.numbers
+            self.forgotten += 1
+            del self.samples[samples.label]

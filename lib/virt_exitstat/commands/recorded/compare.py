@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...arguments.requests import Compare
 from ...comparisons.compare import Comparison, Wanted, compare
-from ...comparisons.doubts import Doubt, doubt_sides
+from ...comparisons.doubts import Doubt, doubt_sides, name_some
 from ...comparisons.samples import Side
 from ...errors import ExitStatError, ExitStatus
 from ...formats.aligned import import_tabulate, lay_out
@@ -29,9 +29,9 @@ _Pair = tuple[str, str]
 def run(request: Compare, world: World) -> ExitStatus:
     """Read all files, compare, write. Raises ExitStatError."""
     import_tabulate()
-    before = _read(request.before, world)
+    before = _read(request.before, request.domains, world)
     together = not request.after
-    after = before if together else _read(request.after, world)
+    after = before if together else _read(request.after, request.domains, world)
     pairs, missing = _pair(request, before, after)
     wanted = Wanted(_Rows(request.reasons, request.without, before, after).shows, request.top)
     comparisons = [
@@ -54,8 +54,15 @@ def _write(comparisons: Sequence[Comparison], doubts: Sequence[Doubt], request: 
     return render_comparison(comparisons, doubts, lay_out, header=request.header)
 
 
-def _read(paths: Iterable[Path], world: World) -> Side:
-    side = Side()
+def _read(paths: Iterable[Path], domains: Sequence[str], world: World) -> Side:
+    """A side's samples, of these domains or of all."""
+
+    def wants(label: str) -> bool:
+        # Of NAME:NAME, either may have a colon itself.
+        ends = (text == label or text.startswith(f"{label}:") or text.endswith(f":{label}") for text in domains)
+        return not domains or any(ends)
+
+    side = Side(wants)
     for path in paths:
         side.begin_recording()
         with open_recording(path, per_vcpu=False) as recording:
@@ -73,7 +80,7 @@ def _pair(request: Compare, before: Side, after: Side) -> tuple[list[_Pair], lis
         for pair in pairs:
             for label, (side, files) in zip(pair, sides):
                 if label not in side.samples:
-                    raise no_such_domain(label, ", ".join(escape(str(path)) for path in files), list(side.samples))
+                    raise no_such_domain(label, ", ".join(escape(str(path)) for path in files), list(side.labels))
         return pairs, []
     both = [label for label in before.samples if label in after.samples]
     if not both and len(before.samples) == len(after.samples) == 1:
@@ -83,7 +90,7 @@ def _pair(request: Compare, before: Side, after: Side) -> tuple[list[_Pair], lis
             "no domain is in the reports of both sides", "name two with '--domain NAME:NAME', before and after"
         )
     missing = [
-        Doubt("missing", f"only {when} the change: {', '.join(map(escape, alone))}")
+        Doubt("missing", f"only {when} the change: {name_some(alone)}")
         for when, alone in (
             ("before", [label for label in before.samples if label not in after.samples]),
             ("after", [label for label in after.samples if label not in before.samples]),
