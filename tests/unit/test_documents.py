@@ -4,15 +4,22 @@ import io
 import itertools
 import json
 import tracemalloc
+from pathlib import Path
 
+import jsonschema
 import pytest
 from refusals import refuses
 
-from made_up_reports import domain, report
+from made_up_reports import domain, lasted, report, timed_report
+from virt_exitstat.counts.durations import Durations
+from virt_exitstat.counts.snapshot import State
+from virt_exitstat.counts.tally import Tally
 from virt_exitstat.formats.format import Style
 from virt_exitstat.formats.json_document import render_json
 from virt_exitstat.recordings.documents import NoRecordingError, read_documents
 from virt_exitstat.recordings.recording import Recording
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "lib/virt_exitstat/formats/report.schema.json").read_text())
 
 LINE = b'{"a": 1}\n'
 INDENTED = json.dumps({"a": {"b": [1, {}]}}, indent=2).encode() + b"\n"
@@ -83,6 +90,24 @@ def test_broken_reports_are_counted_and_three_of_them_named():
     recording = Recording("night", io.BytesIO(line + b'{"a":\n' * 500 + line))
     assert len(list(recording.reports())) == 2
     assert recording.troubles() == ("night: 500 broken reports left out, at line 2, 3, 4, ..",)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        # Both were seen in the lab, in two of 600 reports: one exit was read as it ended, before its time stood there.
+        {48: Tally(1116, lasted(900, 1116), untimed=1)},
+        {48: Tally(1116, lasted(900, 1117), untimed=-1)},
+        {State.STOPPED: Durations(in_flight=-1)},
+    ],
+)
+def test_a_report_is_read_again_in_whichever_moment_an_exit_was_read(times):
+    made = timed_report([domain("d", 100)], {101: {12: lasted(5_000, 9), **times}})
+    style = Style(lambda _grid: "", repeats=True)
+    line = render_json(made, style)
+    jsonschema.validate(json.loads(line), SCHEMA, cls=jsonschema.Draft7Validator)
+    (again,) = Recording("night", io.BytesIO(line.encode())).reports()
+    assert render_json(again.report, style) == line
 
 
 def test_memory_is_flat_however_long_a_recording_is():

@@ -61,7 +61,7 @@ def read_tally(fields: Fields) -> Tally:
         details = {detail: cost for detail, cost in map(_read_line, fields.parts("details")) if detail}
     if "total_ns" not in fields:
         return Tally(fields.whole("count"), details=details)
-    return Tally(fields.whole("count"), _read_durations(fields), fields.whole("untimed"), details)
+    return Tally(fields.whole("count"), _read_durations(fields), fields.whole("untimed", negative=True), details)
 
 
 def read_names(fields: Fields) -> dict[Detail, str]:
@@ -138,7 +138,7 @@ def _read_durations(fields: Fields) -> Durations:
 def _read_stopped(fields: Fields) -> Durations:
     """The times that QEMU held vCPUs; their number counts those that went on as well."""
     time = _read_durations(fields)
-    return replace(time, in_flight=fields.whole("count") - time.finished)
+    return replace(time, in_flight=fields.whole("count", negative=True) - time.finished)
 
 
 def _read_account(fields: Fields) -> Account:
