@@ -374,7 +374,7 @@ def test_a_comparison_in_json_follows_its_schema(worlds, pair):
     document = json.loads(out)
     jsonschema.Draft7Validator.check_schema(COMPARISON)
     jsonschema.validate(document, COMPARISON, cls=jsonschema.Draft7Validator)
-    rows = {row["reason"]: row for row in document["compared"][0]["metrics"][0]["rows"]}
+    rows = {row["reason"]: row for row in document["compared"][0]["measures"][0]["rows"]}
     assert (rows["EPT_VIOLATION"]["claimed"], rows["CPUID"]["presence"], rows["HLT"]["claimed"]) == (
         *("less", "new", "nothing"),
     )

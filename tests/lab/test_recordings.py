@@ -52,17 +52,17 @@ def recordings(tmp_path_factory):
 
 
 def compare(before, after):
-    """{(metric, reason): row} of the comparison, which is printed."""
+    """{(measure, reason): row} of the comparison, which is printed."""
     print(tool("--compare", before, after).stdout)
     done = tool("--compare", before, after, "-o", "json")
     (compared,) = json.loads(done.stdout)["compared"]
-    return {(one["metric"], row["reason"]): row for one in compared["metrics"] for row in one["rows"]}
+    return {(one["measure"], row["reason"]): row for one in compared["measures"] for row in one["rows"]}
 
 
 def test_a_clock_that_exits_is_new_and_takes_time(recordings):
     before, _, after = recordings
     rows = compare(before, after)
-    (reason,) = {name for metric, name in rows if name in MMIO and rows[metric, name]["after"]["median"] > 0}
+    (reason,) = {name for measure, name in rows if name in MMIO and rows[measure, name]["after"]["median"] > 0}
     rate = rows["per_second", reason]
     # Whether it is claimed depends on how evenly a busy emulator lets the guest run.
     assert rate["after"]["low"] > 50 and (rate["before"]["median"], rate["before"]["high"]) == (0, 0)

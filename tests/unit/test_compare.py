@@ -74,7 +74,7 @@ def samples(rows, seconds=1.0, recordings=None):
 
 
 def claims(comparison):
-    return {row.reason_name for row in comparison.metrics[0].rows if row.verdict is not Verdict.NOTHING}
+    return {row.reason_name for row in comparison.measures[0].rows if row.verdict is not Verdict.NOTHING}
 
 
 def kinds(comparison):
@@ -129,7 +129,7 @@ def test_a_row_whose_intervals_depend_on_each_other_withholds_nothing_from_other
     before = samples({"A": steady(chance, 30, 5), "B": [100.0] * 15 + [900.0] * 15})
     after = samples({"A": steady(chance, 30, 9), "B": [900.0] * 16 + [2000.0] * 14})
     found = compare(before, after, Wanted())
-    rows = {row.reason_name: row for row in found.metrics[0].rows}
+    rows = {row.reason_name: row for row in found.measures[0].rows}
     assert rows["A"].verdict is Verdict.MORE and rows["A"].p is not None
     assert (rows["B"].verdict, rows["B"].p, rows["B"].p_of_all) == (Verdict.NOTHING, None, None)
     assert "dependent_intervals" in kinds(found)
@@ -189,7 +189,7 @@ def test_half_is_found_among_five_rows_and_named():
     after = samples({"A": steady(chance, 12, 0.5), "B": steady(chance, 12), "C": steady(chance, 12)})
     found = compare(before, after, Wanted())
     assert claims(found) == {"A", "total"}
-    (row,) = [row for row in found.metrics[0].rows if row.reason_name == "A"]
+    (row,) = [row for row in found.measures[0].rows if row.reason_name == "A"]
     assert row.verdict is Verdict.LESS and row.change == pytest.approx(-0.5, abs=0.05)
     assert row.p < row.p_of_all < LEVEL
 
@@ -197,7 +197,7 @@ def test_half_is_found_among_five_rows_and_named():
 def test_new_and_gone_rows_are_named():
     before = samples({"A": [5.0, 9, 7, 10, 6, 8], "B": [0.0] * 6})
     after = samples({"A": [0.0] * 6, "B": [5.0, 9, 7, 10, 6, 8]})
-    rows = {row.reason_name: row for row in compare(before, after, Wanted()).metrics[0].rows}
+    rows = {row.reason_name: row for row in compare(before, after, Wanted()).measures[0].rows}
     assert (rows["A"].presence, rows["B"].presence) == (Presence.GONE, Presence.NEW)
     assert rows["B"].change is None and rows["B"].verdict is Verdict.MORE
 
@@ -205,7 +205,7 @@ def test_new_and_gone_rows_are_named():
 def test_three_intervals_claim_nothing_and_say_so():
     found = compare(samples({"A": [1.0, 2, 3]}), samples({"A": [7.0, 8, 9]}), Wanted())
     assert not claims(found) and kinds(found) == {"too_few_intervals"}
-    assert found.metrics[0].rows[0].change == pytest.approx(3)
+    assert found.measures[0].rows[0].change == pytest.approx(3)
 
 
 def test_few_intervals_for_many_rows_are_warned_of_and_fewer_rows_are_not():
@@ -230,7 +230,7 @@ def test_intervals_of_another_length_than_the_others_are_left_out_and_counted():
 def test_the_most_frequent_rows_of_both_sides_are_shown_first():
     before, after = samples({"A": [1.0] * 6, "B": [5.0] * 6, "C": [2.0] * 6}), samples({"A": [9.0] * 6})
     found = compare(before, after, Wanted(top=2))
-    assert [row.reason_name for row in found.metrics[0].rows] == ["A", "B", "total"]
+    assert [row.reason_name for row in found.measures[0].rows] == ["A", "B", "total"]
 
 
 # -- samples of reports --
@@ -298,7 +298,7 @@ def test_of_a_long_recording_one_of_each_group_of_intervals_is_kept_and_memory_s
 def test_a_reason_of_intervals_that_are_not_kept_is_a_row_and_not_new_on_the_other_side():
     often, once = long_side(3000, lambda _at: {"x": 5, "y": 1}), long_side(3000, lambda at: {"x": 5, "y": int(at == 7)})
     found = compare(often.samples["a"], once.samples["a"], Wanted())
-    rows = {row.reason_name: row for row in found.metrics[0].rows}
+    rows = {row.reason_name: row for row in found.measures[0].rows}
     assert rows["y"].presence is Presence.BOTH and rows["y"].verdict is Verdict.LESS
     assert "sampled" in kinds(found) and found.before.intervals == 3000 // 4
 
@@ -343,7 +343,7 @@ def test_exits_per_second_that_the_guest_ran_do_not_grow_with_its_work():
         return timed_report([domain("a", 100)], {101: {30: lasted(1000, round(1000 * part)), **guest}})
 
     before, after = (side(*(busy(part) for _ in range(6))).samples["a"] for part in (0.2, 0.8))
-    tables = {one.metric.key: one.rows[0] for one in compare(before, after, Wanted()).metrics}
+    tables = {one.measure.key: one.rows[0] for one in compare(before, after, Wanted()).measures}
     assert tables["per_second"].change == pytest.approx(3)
     assert tables["per_guest_second"].change == pytest.approx(0)
     assert tables["mean_ns"].before.middle == 1000

@@ -1,4 +1,4 @@
-"""A comparison as a value: the rows of each metric, what is claimed of them, and the doubts. Pure functions."""
+"""A comparison as a value: the rows of each measure, what is claimed of them, and the doubts. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from .doubts import DEPENDENT, FEWEST, Doubt, doubt_dependence, doubt_lengths, doubt_number, doubt_samples
+from .measures import MEASURES, Measure
 from .medians import Median, estimate_median
-from .metrics import METRICS, Metric
 from .ranks import holm, is_higher, lag_one, scores_p
 from .samples import TOTAL, Samples
 
@@ -35,7 +35,7 @@ class Presence(enum.Enum):
 
 @dataclass(frozen=True)
 class Change:
-    """One row of one metric. None: no interval has the number.
+    """One row of one measure. None: no interval has the number.
 
     `change` is that of the second median against the first, as a part of it. `p` is the test's, `p_of_all` the same
     when all rows of the table are asked at once; the verdict is by it. Where intervals depend on each other, by their
@@ -61,9 +61,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Compared:
-    """The rows of one metric, the total last."""
+    """The rows of one measure, the total last."""
 
-    metric: Metric
+    measure: Measure
     rows: tuple[Change, ...]
 
 
@@ -82,7 +82,7 @@ class Comparison:
 
     before: Counted
     after: Counted
-    metrics: tuple[Compared, ...]
+    measures: tuple[Compared, ...]
     doubts: tuple[Doubt, ...]
     together: bool = False
 
@@ -108,20 +108,20 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
     ]
     may_claim = not any(doubt.forbids for doubt in doubts)
     timed = before.timed and after.timed
-    metrics = []
-    for metric in METRICS:
-        if metric.timed <= timed:
-            rows = [_measure(name, metric, before, after, kept) for name in names]
-            total = _measure(TOTAL, metric, before, after, kept)
-            metrics.append(Compared(metric, _judge_all(rows, total, may_claim=may_claim)))
-    dependent = [row for one in metrics for row in one.rows if row.dependent]
+    measures = []
+    for measure in MEASURES:
+        if measure.timed <= timed:
+            rows = [_measure(name, measure, before, after, kept) for name in names]
+            total = _measure(TOTAL, measure, before, after, kept)
+            measures.append(Compared(measure, _judge_all(rows, total, may_claim=may_claim)))
+    dependent = [row for one in measures for row in one.rows if row.dependent]
     withheld = {row.reason_name for row in dependent if not row.by_recordings}
     by_recordings = {row.reason_name for row in dependent if row.by_recordings}
     doubts += doubt_dependence(*([name for name in (*names, TOTAL) if name in of] for of in (withheld, by_recordings)))
     return Comparison(
         Counted(before.label, number[0], before.length),
         Counted(after.label, number[1], after.length),
-        tuple(metrics),
+        tuple(measures),
         tuple(doubts),
         together,
     )
@@ -137,9 +137,9 @@ def _choose(before: Samples, after: Samples, wanted: Wanted) -> list[str]:
     return sorted((name for name in names if rates[name]), key=lambda name: (-rates[name], name))[: wanted.top]
 
 
-def _measure(name: str, metric: Metric, before: Samples, after: Samples, kept: _Kept) -> Change:
+def _measure(name: str, measure: Measure, before: Samples, after: Samples, kept: _Kept) -> Change:
     """A row before it is judged."""
-    runs = before.runs(name, metric, kept[0]), after.runs(name, metric, kept[1])
+    runs = before.runs(name, measure, kept[0]), after.runs(name, measure, kept[1])
     left, right = ([value for run in of for value in run] for of in runs)
     correlation = lag_one(runs) if min(len(left), len(right)) >= FEWEST else 0.0
     by_recordings = correlation > DEPENDENT and min(map(len, runs)) >= FEWEST

@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from ..reports.report import Report, Table
-from .metrics import METRICS, Metric
+from .measures import MEASURES, Measure
 
 #: The name of the row of all reasons, as in reports.
 TOTAL = "total"
@@ -45,7 +45,7 @@ class Origin(NamedTuple):
 
 @dataclass
 class Samples:
-    """The intervals of one domain: how long each was, in which recording, and its numbers, {(row, metric): values}.
+    """The intervals of one domain: how long each was, in which recording, and its numbers, {(row, measure): values}.
 
     Of each `stride` neighbouring intervals one is here, by chance; `exits` by row, and `all_seconds`, are of all
     `intervals`. A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or
@@ -86,13 +86,13 @@ class Samples:
         self.recordings.append(recording)
         numbers: dict[tuple[str, str], float] = {}
         for row in (*table.rows, table.sum):
-            for metric in _metrics(timed=self.timed):
-                numbers[row.reason_name, metric.key] = metric.value(row, table)
-        absent = {metric.key: math.nan if table.left_out else metric.absent for metric in METRICS}
+            for measure in _measures(timed=self.timed):
+                numbers[row.reason_name, measure.key] = measure.value(row, table)
+        absent = {measure.key: math.nan if table.left_out else measure.absent for measure in MEASURES}
         for key in numbers:
             if key not in self.values:
                 # What was not there before did not occur, unless it may have been left out.
-                first = math.nan if self.partial else _METRIC[key[1]].absent
+                first = math.nan if self.partial else _MEASURE[key[1]].absent
                 self.values[key] = array("d", [first]) * before
         for key, values in self.values.items():
             values.append(numbers.get(key, absent[key[1]]))
@@ -141,22 +141,22 @@ class Samples:
         """The names of its rows, but for the total."""
         return [name for name in self.exits if name != TOTAL]
 
-    def runs(self, row: str, metric: Metric, kept: list[int]) -> list[list[float]]:
+    def runs(self, row: str, measure: Measure, kept: list[int]) -> list[list[float]]:
         """The known numbers of a row in the intervals that are kept, a list for each recording."""
-        values = self.values.get((row, metric.key))
+        values = self.values.get((row, measure.key))
         found: dict[int, list[float]] = {}
         for at in kept:
-            number = values[at] if values is not None else math.nan if self.partial else metric.absent
+            number = values[at] if values is not None else math.nan if self.partial else measure.absent
             if not math.isnan(number):
                 found.setdefault(self.recordings[at], []).append(number)
         return list(found.values())
 
 
-_METRIC = {metric.key: metric for metric in METRICS}
+_MEASURE = {measure.key: measure for measure in MEASURES}
 
 
-def _metrics(*, timed: bool) -> Iterator[Metric]:
-    return (metric for metric in METRICS if metric.timed <= timed)
+def _measures(*, timed: bool) -> Iterator[Measure]:
+    return (measure for measure in MEASURES if measure.timed <= timed)
 
 
 class Side:

@@ -28,9 +28,9 @@ def comparison_document(
                 "before": _counted(one.before),
                 "after": _counted(one.after),
                 "warnings": [_doubt(doubt) for doubt in one.doubts],
-                "metrics": [
-                    {"metric": compared.metric.key, "rows": [_row(row) for row in compared.rows]}
-                    for compared in one.metrics
+                "measures": [
+                    {"measure": compared.measure.key, "rows": [_row(row) for row in compared.rows]}
+                    for compared in one.measures
                 ],
             }
             for one in comparisons

@@ -1,4 +1,4 @@
-"""A comparison as CSV: a line for each domain, metric and reason."""
+"""A comparison as CSV: a line for each domain, measure and reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...comparisons.medians import Median
 _COLUMNS = (
     "before_domain",
     "after_domain",
-    "metric",
+    "measure",
     "reason",
     "before",
     "before_low",
@@ -38,12 +38,12 @@ def comparison_csv(comparisons: Sequence[Comparison], *, header: bool = True) ->
     if header:
         writer.writerow(_COLUMNS)
     for one in comparisons:
-        for compared in one.metrics:
+        for compared in one.measures:
             for row in compared.rows:
                 fields = (
                     one.before.label,
                     one.after.label,
-                    compared.metric.key,
+                    compared.measure.key,
                     row.reason_name,
                     *_median(row.before),
                     *_median(row.after),

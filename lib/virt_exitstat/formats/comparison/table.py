@@ -1,4 +1,4 @@
-"""A comparison for the eye: a table for each metric of each domain, below 80 columns, and the doubts."""
+"""A comparison for the eye: a table for each measure of each domain, below 80 columns, and the doubts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONLY_OF_TWO = {Presence.BOTH: "", Presence.NEW: "2nd only", Presence.GONE: "1st
 #: Writes a number for people.
 _Write = Callable[[float], str]
 
-#: {metric: how its numbers are written}.
+#: {measure: how its numbers are written}.
 _WRITE: Mapping[str, _Write] = {
     "per_second": "{:.1f}".format,
     "per_guest_second": "{:.1f}".format,
@@ -49,13 +49,13 @@ def render_comparison(
 def _render(comparison: Comparison, lay_out: Callable[[Grid], str], *, header: bool) -> str:
     before, after = _names(comparison)
     parts = []
-    for compared in comparison.metrics:
-        write = _WRITE[compared.metric.key]
+    for compared in comparison.measures:
+        write = _WRITE[compared.measure.key]
         only = _ONLY if before == "before" else _ONLY_OF_TWO
         rows = [_row(row, write, only) for row in compared.rows]
         headings = ("reason", before, after, "change", "p", "n") if header else ()
         text = lay_out(Grid(headings, _ALIGNMENT, rows))
-        parts.append(f"{compared.metric.heading}\n{text}" if header and len(comparison.metrics) > 1 else text)
+        parts.append(f"{compared.measure.heading}\n{text}" if header and len(comparison.measures) > 1 else text)
     body = "\n\n".join(parts)
     text = f"{_heading(comparison)}\n{body}" if header else body
     return "\n".join([text, *map(_warn, comparison.doubts)])

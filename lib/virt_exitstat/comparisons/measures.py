@@ -1,4 +1,4 @@
-"""The numbers that recordings are compared by. A new one is a Metric here."""
+"""The numbers that recordings are compared by. A new one is a Measure here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..reports.report import Row, Table
 
 
 @dataclass(frozen=True)
-class Metric:
+class Measure:
     """One number that each reason of an interval has; NaN where it has none.
 
     `absent` is that of a reason that did not occur. `timed` ones are there only where exits were timed.
@@ -33,10 +33,10 @@ def _known(value: float | None) -> float:
 
 
 #: In the order in which they are shown.
-METRICS = (
-    Metric("per_second", "exits per second", lambda row, _table: row.per_second, timed=False),
-    Metric("per_guest_second", "exits per second that the guest ran", _per_guest_second),
-    Metric("time_share", "time, of one CPU", lambda row, _table: row.time.total_ns / row.seconds / 1e9),
-    Metric("mean_ns", "mean time", lambda row, _table: _known(row.time.mean_ns), absent=math.nan),
-    Metric("p99_ns", "time that 99% stay below", lambda row, _table: _known(row.time.percentile_ns(0.99)), math.nan),
+MEASURES = (
+    Measure("per_second", "exits per second", lambda row, _table: row.per_second, timed=False),
+    Measure("per_guest_second", "exits per second that the guest ran", _per_guest_second),
+    Measure("time_share", "time, of one CPU", lambda row, _table: row.time.total_ns / row.seconds / 1e9),
+    Measure("mean_ns", "mean time", lambda row, _table: _known(row.time.mean_ns), absent=math.nan),
+    Measure("p99_ns", "time that 99% stay below", lambda row, _table: _known(row.time.percentile_ns(0.99)), math.nan),
 )
