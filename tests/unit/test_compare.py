@@ -124,15 +124,27 @@ def test_a_load_with_phases_is_warned_of_and_claims_nothing_then(number, least_w
     assert not both
 
 
-def test_a_row_whose_intervals_depend_on_each_other_withholds_nothing_from_others():
+def test_of_a_domain_that_drifts_nothing_is_claimed_but_of_rows_that_are_chosen():
     chance = random.Random("withheld")
     before = samples({"A": steady(chance, 30, 5), "B": [100.0] * 15 + [900.0] * 15})
     after = samples({"A": steady(chance, 30, 9), "B": [900.0] * 16 + [2000.0] * 14})
     found = compare(before, after, Wanted())
-    rows = {row.reason_name: row for row in found.measures[0].rows}
-    assert rows["A"].verdict is Verdict.MORE and rows["A"].p is not None
-    assert (rows["B"].verdict, rows["B"].p, rows["B"].p_of_all) == (Verdict.NOTHING, None, None)
-    assert "dependent_intervals" in kinds(found)
+    assert found.drift_p < 1e-6 and "dependent_intervals" in kinds(found)
+    assert {(row.verdict, row.p, row.p_of_all) for row in found.measures[0].rows} == {(Verdict.NOTHING, None, None)}
+    chosen = compare(before, after, Wanted(lambda name: name == "A"))
+    assert claims(chosen) == {"A"} and "dependent_intervals" in kinds(chosen)
+
+
+def test_one_row_that_drifts_among_many_that_do_not_withholds_nothing_from_these():
+    chance = random.Random("one of many")
+    rows = [{f"R{row}": steady(chance, 30) for row in range(40)} for _ in range(2)]
+    for of, factor in zip(rows, (1, 2)):
+        of["changed"] = steady(chance, 30, factor)
+        of["drifts"] = [count + 2 * at for at, count in enumerate(steady(chance, 30))]
+    found = compare(*map(samples, rows), Wanted())
+    row = {row.reason_name: row for row in found.measures[0].rows}["drifts"]
+    assert (row.verdict, row.p, row.p_of_all) == (Verdict.NOTHING, None, None) and row.correlation > 0.3
+    assert claims(found) == {"changed", "total"} and found.drift_p > 0.01
 
 
 def alternated(chance, recordings, factor=1.0, length=10):
@@ -287,7 +299,7 @@ def test_of_a_long_recording_one_of_each_group_of_intervals_is_kept_and_memory_s
     a = made["a"]
     kept = list(a.values["x", "per_second"])
     assert (a.intervals, a.stride) == (9000, 8)
-    assert a.numbers + made["b"].numbers <= 6000 and len(kept) == len(a.seconds) == 9000 // 8
+    assert a.size + made["b"].size <= 6000 and len(kept) == len(a.seconds) == 9000 // 8
     # Chosen by chance: a rhythm of the load that is as long as a group misleads nobody.
     places = [int(count) - 1 for count in kept]
     assert [place // 8 for place in places] == list(range(len(places)))
@@ -309,7 +321,7 @@ def test_of_domains_that_come_and_go_those_with_most_intervals_are_remembered():
     for at in range(300):
         guests = [domain("stays", 100), domain(f"goes{at // 3}", 1000 + at // 3)]
         made.add(report(guests, {101: {"x": at}, 1001 + at // 3: {"x": 1}}))
-    assert sum(samples.numbers for samples in made.samples.values()) <= 6000
+    assert sum(samples.size for samples in made.samples.values()) <= 6000
     assert len(made.samples["stays"].seconds) == 300
     assert made.forgotten == 101 - len(made.samples) > 50
     assert [doubt.kind for doubt in doubt_sides(made, made)] == ["forgotten"]

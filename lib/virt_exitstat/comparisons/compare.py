@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from .doubts import DEPENDENT, FEWEST, Doubt, doubt_dependence, doubt_lengths, doubt_number, doubt_samples
+from .doubts import (
+    DEPENDENT,
+    DRIFTING,
+    FEWEST,
+    Doubt,
+    doubt_dependence,
+    doubt_lengths,
+    doubt_number,
+    doubt_power,
+    doubt_samples,
+)
+from .drift import Timeline, drift_p
 from .measures import MEASURES, Measure
 from .medians import Median, estimate_median
-from .ranks import holm, is_higher, lag_one, scores_p
+from .ranks import fewest_samples, holm, is_higher, lag_one, scores_p
 from .samples import TOTAL, Samples
 
-#: A change is claimed in no more than this part of the tables of two runs that are alike.
+#: Of two runs that are alike, a change of any row is claimed in no more than this part of the comparisons.
 LEVEL = 0.05
 
 
@@ -38,8 +49,9 @@ class Change:
     """One row of one measure. None: no interval has the number.
 
     `change` is that of the second median against the first, as a part of it. `p` is the test's, `p_of_all` the same
-    when all rows of the table are asked at once; the verdict is by it. Where intervals depend on each other, by their
-    `correlation`, there is no p and no claim; with enough recordings all is of their means (`by_recordings`).
+    when all rows of all measures are asked at once; the verdict is by it. Where intervals depend on each other, by
+    their `correlation` or as a domain drifts, there is no p and no claim; with enough recordings all is of their means
+    (`by_recordings`).
     """
 
     reason_name: str
@@ -58,6 +70,11 @@ class Change:
         """Whether its intervals depend on each other."""
         return self.correlation > DEPENDENT
 
+    @property
+    def samples(self) -> tuple[int, int]:
+        """So many samples are on each side."""
+        return (self.before.samples if self.before else 0, self.after.samples if self.after else 0)
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -65,6 +82,13 @@ class Compared:
 
     measure: Measure
     rows: tuple[Change, ...]
+
+    @property
+    def asked(self) -> tuple[Change, ...]:
+        """The rows without a total that is the same as the only other one: that question is asked once."""
+        *rows, total = self.rows
+        is_same = len(rows) == 1 and (rows[0].before, rows[0].after) == (total.before, total.after)
+        return tuple(rows) if is_same else self.rows
 
 
 @dataclass(frozen=True)
@@ -78,12 +102,16 @@ class Counted:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides of a domain, or two domains. `together`: they were counted in the same recordings."""
+    """Two sides of a domain, or two domains. `together`: they were counted in the same recordings.
+
+    `drift_p` is how often chance alone would make neighbouring intervals as much alike as they are.
+    """
 
     before: Counted
     after: Counted
     measures: tuple[Compared, ...]
     doubts: tuple[Doubt, ...]
+    drift_p: float = 1.0
     together: bool = False
 
 
@@ -99,30 +127,28 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
     """Compare two sides. Nothing is claimed where that would be rash, and the doubts say why."""
     kept = before.kept, after.kept
     names = _choose(before, after, wanted)
-    number = len(kept[0]), len(kept[1])
+    measures = [measure for measure in MEASURES if measure.timed <= (before.timed and after.timed)]
+    # Of the rows that were asked for: their sum is of others as well.
+    drift = drift_p([_timeline(side, names, measures, at) for side, at in zip((before, after), kept)])
+    drifts = drift < DRIFTING
+    tables = [
+        Compared(measure, tuple(_row(name, measure, before, after, kept, drifts=drifts) for name in (*names, TOTAL)))
+        for measure in measures
+    ]
     doubts = [
-        *doubt_samples(before, number[0]),
-        *doubt_samples(after, number[1]),
+        *doubt_samples(before, len(kept[0])),
+        *doubt_samples(after, len(kept[1])),
         *doubt_lengths(before, after),
-        *doubt_number(*number, len(names) + (len(names) > 1), LEVEL),
+        *doubt_number(len(kept[0]), len(kept[1])),
+        *_doubt_rows(tables, drifts=drifts),
     ]
     may_claim = not any(doubt.forbids for doubt in doubts)
-    timed = before.timed and after.timed
-    measures = []
-    for measure in MEASURES:
-        if measure.timed <= timed:
-            rows = [_measure(name, measure, before, after, kept) for name in names]
-            total = _measure(TOTAL, measure, before, after, kept)
-            measures.append(Compared(measure, _judge_all(rows, total, may_claim=may_claim)))
-    dependent = [row for one in measures for row in one.rows if row.dependent]
-    withheld = {row.reason_name for row in dependent if not row.by_recordings}
-    by_recordings = {row.reason_name for row in dependent if row.by_recordings}
-    doubts += doubt_dependence(*([name for name in (*names, TOTAL) if name in of] for of in (withheld, by_recordings)))
     return Comparison(
-        Counted(before.label, number[0], before.length),
-        Counted(after.label, number[1], after.length),
-        tuple(measures),
+        Counted(before.label, len(kept[0]), before.length),
+        Counted(after.label, len(kept[1]), after.length),
+        _judge(tables, may_claim=may_claim),
         tuple(doubts),
+        drift,
         together,
     )
 
@@ -137,12 +163,18 @@ def _choose(before: Samples, after: Samples, wanted: Wanted) -> list[str]:
     return sorted((name for name in names if rates[name]), key=lambda name: (-rates[name], name))[: wanted.top]
 
 
-def _measure(name: str, measure: Measure, before: Samples, after: Samples, kept: _Kept) -> Change:
+def _timeline(side: Samples, names: Sequence[str], measures: Sequence[Measure], kept: Sequence[int]) -> Timeline:
+    rows = [side.numbers(name, measure, kept) for measure in measures for name in names]
+    return Timeline([side.recordings[at] for at in kept], rows)
+
+
+def _row(name: str, measure: Measure, before: Samples, after: Samples, kept: _Kept, *, drifts: bool) -> Change:
     """A row before it is judged."""
     runs = before.runs(name, measure, kept[0]), after.runs(name, measure, kept[1])
     left, right = ([value for run in of for value in run] for of in runs)
     correlation = lag_one(runs) if min(len(left), len(right)) >= FEWEST else 0.0
-    by_recordings = correlation > DEPENDENT and min(map(len, runs)) >= FEWEST
+    depends = drifts or correlation > DEPENDENT
+    by_recordings = depends and min(map(len, runs)) >= FEWEST
     if by_recordings:
         left, right = ([fmean(run) for run in of] for of in runs)
     one, other = estimate_median(left), estimate_median(right)
@@ -150,10 +182,10 @@ def _measure(name: str, measure: Measure, before: Samples, after: Samples, kept:
     row = Change(
         name, one, other, _presence(before, after, name), ratio, None, None, Verdict.NOTHING, correlation, by_recordings
     )
-    if not one or not other or (row.dependent and not by_recordings):
+    if not one or not other or (depends and not by_recordings):
         return row
     p = scores_p(left, right)
-    return replace(row, p=p, p_of_all=p, verdict=Verdict.MORE if is_higher(left, right) else Verdict.LESS)
+    return replace(row, p=p, verdict=Verdict.MORE if is_higher(left, right) else Verdict.LESS)
 
 
 def _presence(before: Samples, after: Samples, name: str) -> Presence:
@@ -162,25 +194,36 @@ def _presence(before: Samples, after: Samples, name: str) -> Presence:
     return Presence.GONE if before.has(name) else Presence.NEW
 
 
-def _judge_all(rows: Sequence[Change], total: Change, *, may_claim: bool) -> tuple[Change, ...]:
-    """The rows and the total with their verdicts. A total that is the same as a single row is not asked again."""
-    if len(rows) != 1 or (rows[0].before, rows[0].after) != (total.before, total.after):
-        return _judge([*rows, total], may_claim=may_claim)
-    (judged,) = _judge(rows, may_claim=may_claim)
-    return judged, replace(judged, reason_name=TOTAL)
+def _doubt_rows(tables: Sequence[Compared], *, drifts: bool) -> Iterator[Doubt]:
+    """Doubts about rows: too few samples for so many of them, and samples that depend on each other."""
+    rows = [row for table in tables for row in table.asked if row.before and row.after]
+    if not rows:
+        return
+    level = LEVEL / len(rows)
+    fewest = max(FEWEST, fewest_samples(level))
+    for by in (False, True):
+        asked = [row for row in rows if row.p is not None and row.by_recordings is by]
+        yield from doubt_power([row.samples for row in asked], level, fewest, by_recordings=by)
+    withheld, by_recordings = (
+        dict.fromkeys(row.reason_name for row in rows if (drifts or row.dependent) and row.by_recordings is by)
+        for by in (False, True)
+    )
+    yield from doubt_dependence(list(withheld), list(by_recordings), fewest, drifts=drifts)
 
 
-def _judge(rows: Sequence[Change], *, may_claim: bool) -> tuple[Change, ...]:
+def _judge(tables: Sequence[Compared], *, may_claim: bool) -> tuple[Compared, ...]:
     """The rows with a verdict: all are asked at once, so that one of many is not claimed by chance."""
-    asked = [row for row in rows if row.p is not None]
-    adjusted = iter(holm([row.p for row in asked if row.p is not None]))
+    ps = [row.p for table in tables for row in table.asked if row.p is not None]
+    adjusted = iter(holm(ps))
     judged = []
-    for row in rows:
-        p = None if row.p is None else next(adjusted)
-        claimed = p is not None and p < LEVEL and may_claim and _enough(row)
-        judged.append(replace(row, p_of_all=p, verdict=row.verdict if claimed else Verdict.NOTHING))
+    for table in tables:
+        rows = [_claim(row, None if row.p is None else next(adjusted), may_claim=may_claim) for row in table.asked]
+        if len(rows) < len(table.rows):
+            rows.append(replace(rows[0], reason_name=TOTAL))
+        judged.append(replace(table, rows=tuple(rows)))
     return tuple(judged)
 
 
-def _enough(row: Change) -> bool:
-    return bool(row.before and row.after and min(row.before.samples, row.after.samples) >= FEWEST)
+def _claim(row: Change, p: float | None, *, may_claim: bool) -> Change:
+    claimed = p is not None and p < LEVEL and may_claim and min(row.samples) >= FEWEST
+    return replace(row, p_of_all=p, verdict=row.verdict if claimed else Verdict.NOTHING)

@@ -15,6 +15,10 @@ FEWEST = 4
 #: Neighbours that correlate more than this depend on each other.
 DEPENDENT = 0.3
 
+#: A domain whose intervals have a lower p of drift_p() drifts, or has phases: not one in 20, as a warning that is there
+#: in each twentieth comparison for nothing is heeded by nobody.
+DRIFTING = 0.01
+
 #: Lengths of intervals that differ by more than this, as a part, cannot be compared: bursts stand out in short ones.
 _LENGTHS = 0.1
 
@@ -93,8 +97,8 @@ def doubt_lengths(before: Samples, after: Samples) -> Iterator[Doubt]:
         )
 
 
-def doubt_number(before: int, after: int, rows: int, level: float) -> Iterator[Doubt]:
-    """The doubt that there are too few intervals for so many rows."""
+def doubt_number(before: int, after: int) -> Iterator[Doubt]:
+    """The doubt that there are too few intervals to claim anything."""
     if min(before, after) < FEWEST:
         yield Doubt(
             "too_few_intervals",
@@ -102,27 +106,38 @@ def doubt_number(before: int, after: int, rows: int, level: float) -> Iterator[D
             " with -i",
             forbids=True,
         )
-    elif least_p(before, after) * rows > level:
-        yield Doubt(
-            "too_few_intervals",
-            f"{before} and {after} intervals are too few for {plural(rows, 'row')}:"
-            " record more, or choose rows with -r",
-        )
 
 
-def doubt_dependence(withheld: Sequence[str], by_recordings: Sequence[str]) -> Iterator[Doubt]:
-    """The doubt that neighbouring intervals of some rows depend on each other: the load has phases or drifts."""
+def doubt_power(
+    samples: Sequence[tuple[int, int]], level: float, fewest: int, *, by_recordings: bool
+) -> Iterator[Doubt]:
+    """The doubt that the samples of each of some rows are too few for so many rows; `fewest` would do."""
+    if not samples or min(least_p(*of) for of in samples) < level:
+        return
+    before, after = max(samples)
+    what = "recordings" if by_recordings else "intervals"
+    text = (
+        f"{before} and {after} {what} are too few for so many rows: record {fewest} or more of each, or choose rows"
+        " with -r"
+    )
+    yield Doubt("too_few_recordings", text) if by_recordings else Doubt("too_few_intervals", text)
+
+
+def doubt_dependence(
+    withheld: Sequence[str], by_recordings: Sequence[str], fewest: int, *, drifts: bool
+) -> Iterator[Doubt]:
+    """The doubt that intervals depend on each other, in some rows or, as the domain `drifts`, in all."""
+    why, where = "neighbouring intervals are alike (the load or the host drifts, or has phases)", ""
+    if not drifts:
+        why, where = f"intervals depend on each other ({name_some(withheld or by_recordings)})", " there"
     if withheld:
         yield Doubt(
             "dependent_intervals",
-            f"intervals depend on each other ({name_some(withheld)}), so nothing is claimed there: use a longer -i, or"
-            f" record {FEWEST} times or more before and after, alternately, better 6",
+            f"{why}, so nothing is claimed{where}: use a longer -i, or record {fewest} times or more before and after,"
+            " alternately",
         )
     if by_recordings:
-        yield Doubt(
-            "by_recordings",
-            f"intervals depend on each other ({name_some(by_recordings)}): each recording is one sample there",
-        )
+        yield Doubt("by_recordings", f"{why}: each recording is one sample{where}")
 
 
 def name_some(names: Sequence[str]) -> str:

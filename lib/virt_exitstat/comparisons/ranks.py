@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, count
 from statistics import NormalDist, fmean
 
 #: p is exact where no more samples than this have another value than the most common one: 10 + 10 without ties.
@@ -25,7 +25,7 @@ def scores_p(before: Sequence[float], after: Sequence[float]) -> float:
     normal (Conover, section 5.10).
     """
     n, m = len(before), len(after)
-    scores = _scores(before, after)
+    scores = normal_scores([*before, *after])
     spread = sum([score * score for score in scores])
     if not n or not m or spread < _SAME:
         return 1.0
@@ -39,12 +39,12 @@ def scores_p(before: Sequence[float], after: Sequence[float]) -> float:
 
 def is_higher(before: Sequence[float], after: Sequence[float]) -> bool:
     """Whether the test finds the values after higher than those before."""
-    return sum(_scores(before, after)[: len(before)]) < 0
+    return sum(normal_scores([*before, *after])[: len(before)]) < 0
 
 
-def _scores(before: Sequence[float], after: Sequence[float]) -> list[float]:
-    """The normal quantiles of the ranks of all values, about their mean."""
-    ranks = rank([*before, *after])
+def normal_scores(values: Sequence[float]) -> list[float]:
+    """The normal quantiles of their ranks, about their mean."""
+    ranks = rank(values)
     normal = NormalDist()
     quantiles = {place: normal.inv_cdf(place / (len(ranks) + 1)) for place in set(ranks)}
     scores = [quantiles[place] for place in ranks]
@@ -82,6 +82,11 @@ def _sums_by_size(scores: Sequence[float]) -> list[list[float]]:
 def least_p(before: int, after: int) -> float:
     """The least p that so many samples can reach."""
     return min(1.0, 2 / math.comb(before + after, before))
+
+
+def fewest_samples(level: float) -> int:
+    """So many samples on each side can reach a p below the level."""
+    return next(number for number in count(1) if least_p(number, number) < level)
 
 
 def rank(values: Sequence[float]) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
@@ -98,7 +98,7 @@ class Samples:
             values.append(numbers.get(key, absent[key[1]]))
 
     @property
-    def numbers(self) -> int:
+    def size(self) -> int:
         """What is in memory, in numbers."""
         return (len(self.values) + 2) * (len(self.seconds) + _OVERHEAD)
 
@@ -141,12 +141,17 @@ class Samples:
         """The names of its rows, but for the total."""
         return [name for name in self.exits if name != TOTAL]
 
-    def runs(self, row: str, measure: Measure, kept: list[int]) -> list[list[float]]:
-        """The known numbers of a row in the intervals that are kept, a list for each recording."""
+    def numbers(self, row: str, measure: Measure, kept: Sequence[int]) -> list[float]:
+        """The number of a row in each of the intervals that are kept; NaN where it is not known."""
         values = self.values.get((row, measure.key))
+        if values is None:
+            return [math.nan if self.partial else measure.absent] * len(kept)
+        return [values[at] for at in kept]
+
+    def runs(self, row: str, measure: Measure, kept: Sequence[int]) -> list[list[float]]:
+        """The known numbers of a row in the intervals that are kept, a list for each recording."""
         found: dict[int, list[float]] = {}
-        for at in kept:
-            number = values[at] if values is not None else math.nan if self.partial else measure.absent
+        for at, number in zip(kept, self.numbers(row, measure, kept)):
             if not math.isnan(number):
                 found.setdefault(self.recordings[at], []).append(number)
         return list(found.values())
@@ -196,14 +201,14 @@ class Side:
         for shown in targets:
             label = shown.target.label
             if label in self.samples:
-                self._numbers -= self.samples[label].numbers
+                self._numbers -= self.samples[label].size
             samples = self.samples.setdefault(label, Samples(label, chance=self._chance))
             has_begun = self._running is not None and (label, shown.target.pid) not in self._running
             if has_begun or shown.ended or report.seconds <= 0:
                 samples.came_and_went += 1
             else:
                 samples.add(shown.table, self._recording)
-            self._numbers += samples.numbers
+            self._numbers += samples.size
         self._running = running
         if self._numbers > self._most_numbers:
             self._make_room({label for label, _ in running})
@@ -215,7 +220,7 @@ class Side:
             return
         for samples in self.samples.values():
             samples.thin()
-        self._numbers = sum([samples.numbers for samples in self.samples.values()])
+        self._numbers = sum([samples.size for samples in self.samples.values()])
         if self._numbers <= self._most_numbers:
             return
         ended = sorted(
@@ -225,6 +230,6 @@ class Side:
             # So many at once that this is done seldom.
             if self._numbers <= self._most_numbers * 3 / 4:
                 break
-            self._numbers -= samples.numbers
+            self._numbers -= samples.size
             self.forgotten += 1
             del self.samples[samples.label]

@@ -27,6 +27,7 @@ def comparison_document(
             {
                 "before": _counted(one.before),
                 "after": _counted(one.after),
+                "drift_p": _rounded(one.drift_p),
                 "warnings": [_doubt(doubt) for doubt in one.doubts],
                 "measures": [
                     {"measure": compared.measure.key, "rows": [_row(row) for row in compared.rows]}
