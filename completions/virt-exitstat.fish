@@ -17,7 +17,7 @@ set -g __virt_exitstat_options \
     '- list - show what the names resolve to, count nothing' \
     '- explain - count, then say which exits are worth a change, why, what to change and the price' \
     '- about words what is known of a reason, a rule, an MSR, a port, a \'leaf 0xd\'; without WORD: what there is' \
-    '- replay file show the reports of FILE, which \'-o json\' has written, in any format, or what is worth a change in them' \
+    '- replay file show the reports of FILE, which \'-o json\' has written (\'-\': standard input), in any format, or what is worth a change in them' \
     '- compare file compare the intervals of two such files, or of several, alternately: rates, times and what is no accident; with \'-d NAME:NAME\' two domains, also of one file' \
     'i interval number report what was counted every SEC seconds, until DURATION or Ctrl-C' \
     '- count number end after N intervals' \

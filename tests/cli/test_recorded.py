@@ -1,9 +1,11 @@
 """What was recorded, shown again and compared: a recording is made by the program itself, in the same world."""
 
+import gzip
 import itertools
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -172,7 +174,8 @@ def test_another_host_is_named_once(worlds, tmp_path):
 
 def test_a_recording_is_read_without_libvirt_and_bcc(worlds, tmp_path):
     path = worlds.record(tmp_path / "night.json", "-i 1 8")
-    for words in (["--replay", str(path)], ["--compare", str(path), str(path)]):
+    other = worlds.record(tmp_path / "day.json", "-i 1 8")
+    for words in (["--replay", str(path)], ["--compare", str(path), str(other)]):
         code = (
             f"import sys; sys.path.insert(0, {str(LIB)!r})\n"
             "from virt_exitstat import cli\n"
@@ -220,6 +223,7 @@ BROKEN = {
     "empty": b"",
     "blank": b"\n\0\0\n",
     "binary": bytes(range(256)) * 40,
+    "compressed": gzip.compress(b"{}" * 9),
     "long-line": b"\x7fELF" + b"x" * 9000,
     "text": b"counting exits of web01\nreason  count\n",
     "csv": b"time,seconds,domain\r\n2026,1,web01\r\n",
@@ -243,7 +247,8 @@ BROKEN = {
 def test_a_file_that_is_no_recording_is_one_line_and_a_hint(worlds, tmp_path, golden, name):
     path = tmp_path / "file"
     path.write_bytes(BROKEN[name])
-    (shown, compared) = (worlds.make().run(*words, str(path)) for words in (["--replay"], ["--compare", str(path)]))
+    before = str(worlds.record(tmp_path / "before", "-i 2 4"))
+    (shown, compared) = (worlds.make().run(*words, str(path)) for words in (["--replay"], ["--compare", before]))
     assert shown == compared
     golden(f"recorded-{name}", shown.replace(str(path), "FILE"))
 
@@ -274,24 +279,31 @@ FAILURES = {
     "explain-csv": "--replay FILE --explain csv",
     "one-file": "--compare FILE",
     "one-domain": "--compare FILE -d web01",
-    "three-files": "--compare FILE FILE FILE",
+    "three-files": "--compare FILE OTHER THIRD",
     "compare-domain": "--compare FILE -d web01:nosuch",
-    "compare-empty": "--compare FILE FILE -d :",
-    "compare-wide": "--compare FILE FILE -o wide",
-    "compare-reason": "--compare FILE FILE -r HTL",
+    "compare-empty": "--compare FILE OTHER -d :",
+    "compare-wide": "--compare FILE OTHER -o wide",
+    "compare-reason": "--compare FILE OTHER -r HTL",
     "prometheus": "--replay FILE -o prometheus",
-    "compare-prometheus": "--compare FILE FILE -o prometheus",
+    "compare-prometheus": "--compare FILE OTHER -o prometheus",
     "listen": "--replay FILE --listen 19969",
-    "compare-total": "--compare FILE FILE --total",
+    "compare-total": "--compare FILE OTHER --total",
     "compare-missing": "--compare FILE /nowhere/file",
-    "both": "--compare FILE FILE --replay FILE",
+    "both": "--compare FILE OTHER --replay FILE",
+    "twice": "--compare FILE /nowhere/file FILE /nowhere/file",
+    "same-file": "--compare FILE /proc/self/root/FILE",
+    "input-twice": "--compare - -",
 }
 
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_failure(worlds, tmp_path, golden, name):
     path = worlds.record(tmp_path / "file", "-i 2 4")
-    text = worlds.make().run(*shlex.split(FAILURES[name].replace("FILE", str(path)))).replace(str(path), "FILE")
+    for other in ("OTHER", "THIRD"):
+        (tmp_path / other).write_text(path.read_text())
+    words = FAILURES[name].replace("FILE", str(path)).replace("OTHER", str(tmp_path / "OTHER"))
+    text = worlds.make().run(*shlex.split(words.replace("THIRD", str(tmp_path / "THIRD"))))
+    text = text.replace(str(path), "FILE").replace(f"{tmp_path}/", "")
     assert not text.startswith("status 0")
     assert "--- stdout\n--- stderr\nvirt-exitstat: " in text
     assert "\nhint: " in text
@@ -316,16 +328,22 @@ def vary(worlds, path, line, seed, factor=1.0, extra=None, *, late=1.0):
             }
         world.counts[Thread(1100, 1101)].update(extra or {})
 
-    world.script(*((second + 0.0001, load) for second in range(15)))
-    return worlds.record(path, line, world)
+    world.script(*((second + 0.0001, load) for second in range(33)))
+    return set_hour(worlds.record(path, line, world), seed)
+
+
+def set_hour(path, hour):
+    """The same recording of another time: all of these worlds begin at the same one."""
+    path.write_text(re.sub(r'("time": "[-0-9]+T)[0-9]+:', rf"\g<1>{hour:02}:", path.read_text()))
+    return path
 
 
 @pytest.fixture()
 def pair(worlds, tmp_path):
     """Before and after: EPT_VIOLATION is halved, CPUID is new, and the last interval is cut short."""
     return (
-        vary(worlds, tmp_path / "before.json", "-i 1 12", 1),
-        vary(worlds, tmp_path / "after.json", "-i 1 12.4", 2, 0.5, {10: 40}),
+        vary(worlds, tmp_path / "before.json", "-i 1 30", 1),
+        vary(worlds, tmp_path / "after.json", "-i 1 30.4", 2, 0.5, {10: 40}),
     )
 
 
@@ -339,13 +357,17 @@ COMPARED = {
     "two-domains": "BEFORE -d web01:db01",
     "csv": "BEFORE AFTER -d web01 -o csv",
     "document": "BEFORE AFTER -d web01 -o json",
-    "alternated": "BEFORE AFTER BEFORE AFTER -d db01",
+    "alternated": "BEFORE AFTER AGAIN LATER -d db01",
 }
 
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_comparison(worlds, pair, golden, name):
-    words = shlex.split(COMPARED[name].replace("BEFORE", str(pair[0])).replace("AFTER", str(pair[1])))
+    files = dict(zip(("BEFORE", "AFTER"), pair))
+    if name == "alternated":
+        files["AGAIN"] = vary(worlds, pair[0].parent / "again.json", "-i 1 30", 3)
+        files["LATER"] = vary(worlds, pair[0].parent / "later.json", "-i 1 30", 4, 0.5, {10: 40})
+    words = [str(files.get(word, word)) for word in shlex.split(COMPARED[name])]
     text = worlds.make().run("--compare", *words).replace(str(pair[0].parent), "DIRECTORY")
     assert text.startswith("status 0 OK\n")
     if name not in ("csv", "document", "no-header"):
@@ -395,6 +417,43 @@ def test_other_hosts_are_told(worlds, pair):
     _, out, _ = worlds.run("--compare", *map(str, pair))
     assert f"warning: the reports are of several hosts: {here}, kvm7\n" in out
     assert "warning: the reports are of several attachments: raw, tracepoint\n" in out
+
+
+def test_of_recordings_of_the_same_time_nothing_is_claimed(worlds, pair):
+    """A copy of a recording is no other one."""
+    copies = [path.parent / f"copy of {path.name}" for path in pair]
+    for path, copy in zip(pair, copies):
+        copy.write_text(path.read_text())
+    set_hour(copies[1], 9)
+
+    def changes(*paths):
+        out = worlds.run("--compare", *map(str, paths), "-d", "web01")[1]
+        warned = "warning: recordings of web01 are of the same time, so nothing is claimed" in out.replace("\n  ", " ")
+        return warned, any("<0.001" in line and "~" not in line for line in out.splitlines())
+
+    assert changes(*pair) == (False, True)
+    assert changes(*pair, *copies) == (True, False)
+
+
+def test_standard_input_is_a_file_as_well(pair):
+    def run(*words, given):
+        done = subprocess.run(
+            [sys.executable, str(LIB.parent / "virt-exitstat"), *map(str, words)],
+            capture_output=True,
+            input=given,
+            text=True,
+            check=False,
+        )
+        return done.stdout, done.stderr
+
+    texts = [path.read_text() for path in pair]
+    for output in ("csv", "table"):
+        assert run("--replay", "-", output, given=texts[0]) == run("--replay", pair[0], output, given="")
+    assert run("--compare", pair[0], "-", given=texts[1]) == run("--compare", *pair, given="")
+    assert run("--compare", pair[0], "-", given="") == (
+        "",
+        "virt-exitstat: standard input is empty\nhint: record with 'virt-exitstat -i 1 -o json >FILE'\n",
+    )
 
 
 def test_reports_that_leave_out_reasons_are_compared_where_they_show_them(worlds, tmp_path):

@@ -12,7 +12,8 @@ import pytest
 from made_up_reports import domain, lasted, report, timed_report
 from virt_exitstat.comparisons.compare import LEVEL, Presence, Verdict, Wanted, compare
 from virt_exitstat.comparisons.doubts import doubt_sides
-from virt_exitstat.comparisons.samples import Samples, Side
+from virt_exitstat.comparisons.samples import Samples
+from virt_exitstat.comparisons.sides import Side
 from virt_exitstat.counts.snapshot import State
 
 PAIRS = 1000

@@ -171,7 +171,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
     "What was recorded": (
         Option(
             "--replay",
-            "show the reports of FILE, which '-o json' has written, in any format, or what is worth a change in them",
+            "show the reports of FILE, which '-o json' has written ('-': standard input), in any format, or what is"
+            " worth a change in them",
             takes="FILE",
             parse=Path,
             completes="file",

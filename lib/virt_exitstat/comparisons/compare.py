@@ -17,6 +17,7 @@ from .doubts import (
     doubt_number,
     doubt_power,
     doubt_samples,
+    doubt_times,
 )
 from .drift import Timeline, drift_p
 from .measures import MEASURES, Measure
@@ -138,6 +139,7 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
     doubts = [
         *doubt_samples(before, len(kept[0])),
         *doubt_samples(after, len(kept[1])),
+        *doubt_times(before, after),
         *doubt_lengths(before, after),
         *doubt_number(len(kept[0]), len(kept[1])),
         *_doubt_rows(tables, drifts=drifts),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..text import escape, plural
 from .ranks import least_p
-from .samples import Origin, Samples, Side
+from .samples import Samples
+from .sides import Origin, Side
 
 #: Fewer intervals on a side claim nothing: 4 + 4 are the least that can reach 5%.
 FEWEST = 4
@@ -21,6 +22,9 @@ DRIFTING = 0.01
 
 #: Lengths of intervals that differ by more than this, as a part, cannot be compared: bursts stand out in short ones.
 _LENGTHS = 0.1
+
+# Clocks are set back by no more, in seconds.
+_STEP = 1.0
 
 # Rows or domains that a doubt names; the others are counted.
 _NAMED = 4
@@ -85,6 +89,18 @@ def doubt_samples(samples: Samples, kept: int) -> Iterator[Doubt]:
         )
 
 
+def doubt_times(before: Samples, after: Samples) -> Iterator[Doubt]:
+    """The doubt that a domain was recorded twice at the same time, or that a recording was given twice."""
+    sides = [before] if before is after else [before, after] if before.label == after.label else []
+    spans = sorted(span for side in sides for span in side.spans.values())
+    if any(one.host == other.host and other.begins < one.ends - _STEP for one, other in zip(spans, spans[1:])):
+        yield Doubt(
+            "same_time",
+            f"recordings of {escape(before.label)} are of the same time, so nothing is claimed: give each only once",
+            forbids=True,
+        )
+
+
 def doubt_lengths(before: Samples, after: Samples) -> Iterator[Doubt]:
     """The doubt that intervals are not alike: the bursts of a load stand out less in longer ones."""
     shorter, longer = sorted((before.length, after.length))
@@ -129,7 +145,7 @@ def doubt_dependence(
     """The doubt that intervals depend on each other, in some rows or, as the domain `drifts`, in all."""
     why, where = "neighbouring intervals are alike (the load or the host drifts, or has phases)", ""
     if not drifts:
-        why, where = f"intervals depend on each other ({name_some(withheld or by_recordings)})", " there"
+        why, where = f"intervals seem to depend on each other ({name_some(withheld or by_recordings)})", " there"
     if withheld:
         yield Doubt(
             "dependent_intervals",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
-from ..reports.report import Report, Table
+from ..reports.report import Table
 from .measures import MEASURES, Measure
 
 #: The name of the row of all reasons, as in reports.
@@ -19,28 +19,19 @@ TOTAL = "total"
 #: Intervals whose length is so far from the median's, as a part of it, are left out.
 _TOLERANCE = 0.1
 
-
-#: So many numbers of a side, of 8 bytes, are kept; of more, each domain's intervals are thinned. There is more where so
-#: many domains run at once that this is little for each.
-MOST_NUMBERS = 1 << 20
-
 #: A domain keeps so many intervals at least. Two sides of 256 show a change by a quarter of the standard deviation.
-_LEAST_KEPT = 256
+LEAST_KEPT = 256
 
-# So many names of domains are known for an error.
-_MOST_LABELS = 100
-
-# What a row of a domain takes beside its numbers, in numbers.
-_OVERHEAD = 32
+#: What a row of a domain takes beside its numbers, in numbers.
+OVERHEAD = 32
 
 
-class Origin(NamedTuple):
-    """Where counts are from, in words."""
+class Span(NamedTuple):
+    """From when to when a recording lasts, by the clock of a host, in seconds."""
 
     host: str
-    kernel: str
-    isa: str
-    attachment: str
+    begins: float
+    ends: float
 
 
 @dataclass
@@ -49,7 +40,7 @@ class Samples:
 
     Of each `stride` neighbouring intervals one is here, by chance; `exits` by row, and `all_seconds`, are of all
     `intervals`. A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or
-    ended in them. `partial`: some reasons were left out of some reports.
+    ended in them. `partial`: some reasons were left out of some reports. `spans` are those of the recordings.
     """
 
     label: str
@@ -61,6 +52,7 @@ class Samples:
     intervals: int = 0
     stride: int = 1
     came_and_went: int = 0
+    spans: dict[int, Span] = field(default_factory=dict)
     partial: bool = False
     timed: bool = True
     chance: random.Random = field(default_factory=lambda: random.Random(0))
@@ -79,6 +71,11 @@ class Samples:
             self._wanted = self.chance.randrange(self.stride)
         if place == self._wanted:
             self._keep(table, recording)
+
+    def note_time(self, recording: int, span: Span) -> None:
+        """Note that an interval of the recording lasted so."""
+        known = self.spans.setdefault(recording, span)
+        self.spans[recording] = Span(known.host, min(known.begins, span.begins), max(known.ends, span.ends))
 
     def _keep(self, table: Table, recording: int) -> None:
         before = len(self.seconds)
@@ -100,11 +97,11 @@ class Samples:
     @property
     def size(self) -> int:
         """What is in memory, in numbers."""
-        return (len(self.values) + 2) * (len(self.seconds) + _OVERHEAD)
+        return (len(self.values) + 2) * (len(self.seconds) + OVERHEAD)
 
     def thin(self) -> None:
         """Keep one of each two intervals, by chance; nothing is done where there are few."""
-        if len(self.seconds) < 2 * _LEAST_KEPT:
+        if len(self.seconds) < 2 * LEAST_KEPT:
             return
         whole = self.intervals // (2 * self.stride) * 2
         kept = [at + self.chance.randrange(2) for at in range(0, whole, 2)]
@@ -162,74 +159,3 @@ _MEASURE = {measure.key: measure for measure in MEASURES}
 
 def _measures(*, timed: bool) -> Iterator[Measure]:
     return (measure for measure in MEASURES if measure.timed <= timed)
-
-
-class Side:
-    """One side of a comparison: recordings, of which the samples of each domain that `wants` lets through are taken.
-
-    Memory is flat: of more than `most_numbers`, intervals are thinned, then domains that have ended are forgotten,
-    those of fewest intervals first. `labels` are names of domains, wanted or not, for errors; the first ones.
-    """
-
-    def __init__(self, wants: Callable[[str], bool] = lambda _label: True, most_numbers: int = MOST_NUMBERS) -> None:
-        self._wants, self._most_numbers = wants, most_numbers
-        self.samples: dict[str, Samples] = {}
-        self.labels: dict[str, None] = {}
-        self.origins: dict[Origin, None] = {}
-        self.lost = self.reports = self.forgotten = 0
-        # The same files are compared in the same way each time.
-        self._chance = random.Random(0)
-        self._recording = -1
-        self._running: set[tuple[str, int]] | None = None
-        self._numbers = 0
-
-    def begin_recording(self) -> None:
-        """The next report is the first one of another recording."""
-        self._recording += 1
-        self._running = None
-
-    def add(self, report: Report) -> None:
-        """Take one report."""
-        self.reports += 1
-        self.lost += sum(report.lost)
-        of = report.provenance
-        self.origins.setdefault(Origin(of.host, of.kernel, of.isa.name, of.attachment.value))
-        if len(self.labels) < _MOST_LABELS:
-            self.labels.update(dict.fromkeys(shown.target.label for shown in report.targets))
-        targets = [shown for shown in report.targets if self._wants(shown.target.label)]
-        running = {(shown.target.label, shown.target.pid) for shown in targets}
-        for shown in targets:
-            label = shown.target.label
-            if label in self.samples:
-                self._numbers -= self.samples[label].size
-            samples = self.samples.setdefault(label, Samples(label, chance=self._chance))
-            has_begun = self._running is not None and (label, shown.target.pid) not in self._running
-            if has_begun or shown.ended or report.seconds <= 0:
-                samples.came_and_went += 1
-            else:
-                samples.add(shown.table, self._recording)
-            self._numbers += samples.size
-        self._running = running
-        if self._numbers > self._most_numbers:
-            self._make_room({label for label, _ in running})
-
-    def _make_room(self, running: Collection[str]) -> None:
-        rows = sum([len(self.samples[label].values) + 2 for label in running])
-        self._most_numbers = max(self._most_numbers, rows * (2 * _LEAST_KEPT + _OVERHEAD))
-        if self._numbers <= self._most_numbers:
-            return
-        for samples in self.samples.values():
-            samples.thin()
-        self._numbers = sum([samples.size for samples in self.samples.values()])
-        if self._numbers <= self._most_numbers:
-            return
-        ended = sorted(
-            (one for one in self.samples.values() if one.label not in running), key=lambda one: one.intervals
-        )
-        for samples in ended:
-            # So many at once that this is done seldom.
-            if self._numbers <= self._most_numbers * 3 / 4:
-                break
-            self._numbers -= samples.size
-            self.forgotten += 1
-            del self.samples[samples.label]

@@ -1,4 +1,4 @@
-"""Standard output and standard error, written so that the loss of one never spoils the other or the exit status.
+"""Standard input, output and error: the loss of one spoils neither the others nor the exit status.
 
 Python's own streams keep what could not be written and fail once more when they are flushed at exit (status 120), lose
 the rest of a short write when they are unbuffered (PYTHONUNBUFFERED), and `print(file=sys.stderr)` prints to standard
@@ -12,7 +12,7 @@ import fcntl
 import os
 import select
 import sys
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 
 def open_missing_streams() -> None:
@@ -44,6 +44,11 @@ def write_stream(stream: TextIO, text: str) -> None:
             poll = select.poll()
             poll.register(fd, select.POLLOUT)
             poll.poll()
+
+
+def open_input() -> BinaryIO:
+    """Standard input as bytes. Closing them leaves it open."""
+    return os.fdopen(0, "rb", closefd=False)
 
 
 def say(text: str) -> None:

@@ -17,6 +17,9 @@ _STRANGE_LINES = 100
 # What stands between documents. NULs are what a host that lost power leaves of a file's end.
 _BLANK = b" \t\r\n\0"
 
+# What gzip, xz and zstd begin their files with: logrotate compresses logs.
+_PACKED = (b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+
 # Bytes of a line that are looked at before all of it is read.
 _FIRST_LOOK = 4096
 
@@ -76,6 +79,8 @@ def _split(file: BinaryIO) -> Iterator[Document]:
 def _read_line(file: BinaryIO) -> bytes:
     """The next line at which a document may begin."""
     start = file.readline(_FIRST_LOOK)
+    if start.startswith(_PACKED):
+        raise NoRecordingError("is compressed", "unpack it, as in 'zcat FILE | virt-exitstat --replay -'")
     if len(start) < _FIRST_LOOK or start.endswith(b"\n"):
         return start
     if not start.lstrip(_BLANK).startswith(b"{"):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ExitStatError
-from ..text import escape, plural
+from ..text import plural
 from .document import Recorded, read_document
 from .documents import NoRecordingError, read_documents
 from .fields import MisfitError
@@ -19,14 +18,14 @@ _NAMED = 3
 
 
 class Recording:
-    """The reports of an open file, which `path` names in errors.
+    """The reports of an open file, which is called `label` in errors.
 
     `on_lines` says whether they stand on a line each, as those of a run of intervals do; known with the first one.
     `is_cut_off`, and `broken`, the number of broken documents before the last one, are known once reports are read.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, *, per_vcpu: bool = True) -> None:
-        self.label = escape(str(path))
+    def __init__(self, label: str, file: BinaryIO, *, per_vcpu: bool = True) -> None:
+        self.label = label
         self._file, self._per_vcpu = file, per_vcpu
         self.on_lines = self.is_cut_off = False
         self.broken = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...arguments.requests import Compare
 from ...comparisons.compare import Comparison, Wanted, compare
 from ...comparisons.doubts import Doubt, doubt_sides, name_some
-from ...comparisons.samples import Side
+from ...comparisons.sides import Side
 from ...errors import ExitStatError, ExitStatus
 from ...formats.aligned import import_tabulate, lay_out
 from ...formats.comparison.document import comparison_document
@@ -18,9 +18,8 @@ from ...formats.json_document import JSON, write_document
 from ...formats.records import CSV
 from ...isa.known import ISAS
 from ...run.sinks import StandardOutput
-from ...text import escape
 from ...world import World
-from .opening import no_such_domain, open_recording, tell_troubles
+from .opening import check_once, name_file, no_such_domain, open_recording, tell_troubles
 
 #: A pair of labels, before and after.
 _Pair = tuple[str, str]
@@ -29,6 +28,7 @@ _Pair = tuple[str, str]
 def run(request: Compare, world: World) -> ExitStatus:
     """Read all files, compare, write. Raises ExitStatError."""
     import_tabulate()
+    check_once((*request.before, *request.after))
     before = _read(request.before, request.domains, world)
     together = not request.after
     after = before if together else _read(request.after, request.domains, world)
@@ -80,7 +80,7 @@ def _pair(request: Compare, before: Side, after: Side) -> tuple[list[_Pair], lis
         for pair in pairs:
             for label, (side, files) in zip(pair, sides):
                 if label not in side.samples:
-                    raise no_such_domain(label, ", ".join(escape(str(path)) for path in files), list(side.labels))
+                    raise no_such_domain(label, ", ".join(map(name_file, files)), list(side.labels))
         return pairs, []
     both = [label for label in before.samples if label in after.samples]
     if not both and len(before.samples) == len(after.samples) == 1:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...counts.origin import Provenance
-from ...errors import NotFoundError
-from ...host.files import open_bytes
+from ...errors import NotFoundError, UsageError
+from ...host.files import identify, open_bytes
+from ...host.streams import open_input
 from ...recordings.recording import Recording
 from ...text import escape
 from ...world import World
@@ -17,11 +18,33 @@ from ...world import World
 _HINT = "give a file that '-o json' has written"
 
 
+#: Stands for standard input where a file is named.
+_INPUT = Path("-")
+
+
 @contextlib.contextmanager
 def open_recording(path: Path, *, per_vcpu: bool = True) -> Iterator[Recording]:
     """A recording, closed behind the block. Raises ExitStatError."""
-    with open_bytes(path, _HINT) as file:
-        yield Recording(path, file, per_vcpu=per_vcpu)
+    with open_input() if path == _INPUT else open_bytes(path, _HINT) as file:
+        yield Recording(name_file(path), file, per_vcpu=per_vcpu)
+
+
+def name_file(path: Path) -> str:
+    """What a file is called."""
+    return "standard input" if path == _INPUT else escape(str(path))
+
+
+def check_once(paths: Iterable[Path]) -> None:
+    """Raise UsageError for a file that is given twice: the same intervals are no new samples."""
+    seen: dict[object, Path] = {}
+    for path in paths:
+        same = seen.setdefault(identify(path) or path, path)
+        if same is not path:
+            names = " and ".join(dict.fromkeys(map(name_file, (same, path))))
+            raise UsageError(
+                f"{names} {'is given twice' if same == path else 'are the same file'}",
+                "record again, for the same intervals are no new samples; two domains of one file: '-d NAME:NAME'",
+            )
 
 
 def tell_troubles(recording: Recording, world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ...comparisons.compare import LEVEL, Change, Comparison, Counted
 from ...comparisons.doubts import Doubt
 from ...comparisons.medians import Median
+from .numbers import rounded
 
 #: Changes when a field changes its meaning or goes; fields that come do not change it.
 COMPARISON_VERSION = 1
@@ -27,7 +28,7 @@ def comparison_document(
             {
                 "before": _counted(one.before),
                 "after": _counted(one.after),
-                "drift_p": _rounded(one.drift_p),
+                "drift_p": rounded(one.drift_p),
                 "warnings": [_doubt(doubt) for doubt in one.doubts],
                 "measures": [
                     {"measure": compared.measure.key, "rows": [_row(row) for row in compared.rows]}
@@ -53,9 +54,9 @@ def _row(row: Change) -> dict[str, Any]:
         "before": _median(row.before),
         "after": _median(row.after),
         "presence": row.presence.value,
-        "change": _rounded(row.change),
-        "p": _rounded(row.p),
-        "p_of_all": _rounded(row.p_of_all),
+        "change": rounded(row.change),
+        "p": rounded(row.p),
+        "p_of_all": rounded(row.p_of_all),
         "claimed": row.verdict.value,
         "correlation": round(row.correlation, 3),
     }
@@ -64,9 +65,5 @@ def _row(row: Change) -> dict[str, Any]:
 def _median(side: Median | None) -> dict[str, Any] | None:
     if not side:
         return None
-    low, high = _rounded(side.low), _rounded(side.high)
-    return {"median": _rounded(side.middle), "low": low, "high": high, "samples": side.samples}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+    low, high = rounded(side.low), rounded(side.high)
+    return {"median": rounded(side.middle), "low": low, "high": high, "samples": side.samples}

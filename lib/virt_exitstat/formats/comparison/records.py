@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ...comparisons.compare import Comparison
 from ...comparisons.medians import Median
+from .numbers import rounded
 
 #: Columns only grow, at the end.
 _COLUMNS = (
@@ -64,4 +65,5 @@ def _median(side: Median | None) -> tuple[str, ...]:
 
 
 def _written(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}" if abs(value) < 1e5 else f"{value:.0f}"
+    number = rounded(value)
+    return "" if number is None else f"{number:.15g}"

@@ -19,6 +19,9 @@ _NAME = 16
 
 _ALIGNMENT = ("left", "right", "right", "right", "right", "right")
 
+# Changes, and how far off a median may be, are told as a percentage below this.
+_FARTHEST = 9.995
+
 #: Words for a row that is on one side only: of one domain, and of two.
 _ONLY = {Presence.BOTH: "", Presence.NEW: "new", Presence.GONE: "gone"}
 _ONLY_OF_TWO = {Presence.BOTH: "", Presence.NEW: "2nd only", Presence.GONE: "1st only"}
@@ -86,9 +89,14 @@ def _row(row: Change, write: _Write, only: Mapping[Presence, str]) -> tuple[str,
         _side(row.before, write),
         _side(row.after, write),
         _change(row, only),
-        "-" if row.p_of_all is None else f"{row.p_of_all:.3f}",
+        _p(row.p_of_all),
         "+".join(samples),
     )
+
+
+def _p(p: float | None) -> str:
+    """No p is 0."""
+    return "-" if p is None else f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 def _side(side: Median | None, write: _Write) -> str:
@@ -98,7 +106,7 @@ def _side(side: Median | None, write: _Write) -> str:
     if side.low is None:
         return f"{write(side.middle)} +-?"
     if side.spread is not None:
-        return f"{write(side.middle)} +-{side.spread:.0%}"
+        return f"{write(side.middle)} +-{f'{side.spread:.0%}' if side.spread < _FARTHEST else '>999%'}"
     return f"{write(side.middle)}..{write(side.high)}" if side.high else write(side.middle)
 
 
@@ -109,7 +117,7 @@ def _change(row: Change, only: Mapping[Presence, str]) -> str:
         return f"~ {only[row.presence]}".strip()
     if only[row.presence] or row.change is None:
         return only[row.presence] or str(row.verdict.value)
-    return f"{row.change:+.1%}" if row.change < 9.995 else f"x{row.change + 1:.0f}"
+    return f"{row.change:+.1%}" if row.change < _FARTHEST else f"x{row.change + 1:.0f}"
 
 
 def _warn(doubt: Doubt) -> str:
