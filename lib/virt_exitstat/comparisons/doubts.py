@@ -131,6 +131,8 @@ def doubt_power(
     if not samples or min(least_p(*of) for of in samples) < level:
         return
     before, after = max(samples)
+    if min(before, after) < FEWEST:  # doubt_number() says so
+        return
     what = "recordings" if by_recordings else "intervals"
     text = (
         f"{before} and {after} {what} are too few for so many rows: record {fewest} or more of each, or choose rows"
