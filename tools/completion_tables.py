@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from virt_exitstat.arguments.table import OPTIONS, Option
+from virt_exitstat.arguments.option import Option
+from virt_exitstat.arguments.table import OPTIONS
 
 # {kind of candidates: message and action for zsh's _arguments}.
 _ZSH_ACTIONS = {

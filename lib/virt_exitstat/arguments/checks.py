@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ..errors import UsageError
 from ..formats.json_document import JSON
 from ..formats.table import TABLE
-from .table import OPTIONS, Verb
+from .option import Verb
+from .table import OPTIONS
 
 # The message for an option that does not go with a verb.
 _WHY_NOT = {

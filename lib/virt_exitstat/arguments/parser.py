@@ -19,6 +19,7 @@ from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration
 from ..text import escape
 from .checks import check_verb, split_lists, split_reasons, text_or_json
+from .option import Option, Verb
 from .recorded import parse_compare, parse_replay
 from .requests import (
     LIVE_INTERVAL_S,
@@ -36,7 +37,7 @@ from .requests import (
     Timing,
     Watch,
 )
-from .table import GROUPS, PROMETHEUS, Option, Verb
+from .table import GROUPS, PROMETHEUS
 from .values import parse_id, parse_name, parse_vcpus, split_duration
 
 _DESCRIPTION = "Count the KVM exits of libvirt domains by reason, per domain or per vCPU."

@@ -15,8 +15,8 @@ from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..text import escape
 from .checks import check_verb, split_reasons, text_or_json
+from .option import Verb
 from .requests import Compare, Replay
-from .table import Verb
 from .values import parse_name
 
 

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..counts.origin import Attachment
 from ..formats.known import FORMATS
 from ..reports.sort import Sort
 from ..targets.selection import DEFAULT_URI
+from .option import Option, Verb
 from .requests import MAX_VCPUS, TIMED_VCPUS
 from .values import one_of, one_of_names, parse_address, parse_interval, parse_max_vcpus, positive
 
 #: The value of --output that asks for metrics, beside the formats of reports (formats.known).
 PROMETHEUS = "prometheus"
-
-
-class Verb(enum.Enum):
-    """The verbs. The values are the options that ask for them; counting is asked for by none."""
-
-    COUNT = ""
-    WATCH = "--live"
-    EXPOSE = "--output prometheus"
-    SERVE = "--listen"
-    LIST = "--list"
-    EXPLAIN = "--explain"
-    ABOUT = "--about"
-    REPLAY = "--replay"
-    COMPARE = "--compare"
-
 
 _COUNTS = frozenset((Verb.COUNT, Verb.WATCH))
 _REPORTS = frozenset((Verb.COUNT,))
@@ -39,40 +22,6 @@ _METRICS = frozenset((Verb.EXPOSE, Verb.SERVE))
 _ATTACHES = _COUNTS | _METRICS | {Verb.EXPLAIN}
 _READS = frozenset((Verb.REPLAY, Verb.COMPARE))
 _SELECTS = frozenset(Verb) - {Verb.ABOUT} - _READS
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option.
-
-    `takes` is what its value is called in the help; empty: it takes none. `parse` makes the value of a word, or raises
-    UsageError. `completes` names what a shell offers for the value: a kind of candidates, "uris", "file" or "number";
-    where there are `choices`, these. `optional`: the value may be left out. `verbs` are those that it goes with,
-    `excludes` the options it replaces or is replaced by ("*" is a domain as a plain word).
-    """
-
-    long: str
-    help: str
-    short: str = ""
-    takes: str = ""
-    parse: Callable[[str], Any] = str
-    completes: str = "number"
-    choices: tuple[str, ...] = ()
-    repeats: bool = False
-    optional: bool = False
-    verbs: frozenset[Verb] = frozenset(Verb)
-    excludes: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Its name in Python."""
-        return self.long[2:].replace("-", "_")
-
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """Its forms on the command line, the short one first."""
-        return (self.short, self.long) if self.short else (self.long,)
-
 
 #: {heading: options}, in the order of the man page.
 GROUPS: Mapping[str, tuple[Option, ...]] = {
