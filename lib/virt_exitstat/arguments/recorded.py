@@ -71,7 +71,8 @@ def parse_compare(given: argparse.Namespace, words: Sequence[str]) -> Compare:
         )
     if len(files) % 2 and len(files) > 1:
         raise UsageError(
-            f"--compare: {len(files)} files are no pairs", "give them alternately: BEFORE AFTER BEFORE AFTER"
+            f"--compare: {len(files)} files are no pairs",
+            f"give them alternately: BEFORE AFTER BEFORE AFTER; a domain is given with '-d {escape(words[-1])}'",
         )
     return Compare(
         before=files[::2],

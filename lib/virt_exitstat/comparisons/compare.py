@@ -14,6 +14,7 @@ from .doubts import (
     Doubt,
     doubt_dependence,
     doubt_lengths,
+    doubt_likeness,
     doubt_number,
     doubt_power,
     doubt_samples,
@@ -139,6 +140,7 @@ def compare(before: Samples, after: Samples, wanted: Wanted, *, together: bool =
     doubts = [
         *doubt_samples(before, len(kept[0])),
         *doubt_samples(after, len(kept[1])),
+        *doubt_likeness(before, after),
         *doubt_times(before, after),
         *doubt_lengths(before, after),
         *doubt_number(len(kept[0]), len(kept[1])),

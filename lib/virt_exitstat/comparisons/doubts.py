@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..targets.target import describe_vcpus
 from ..text import escape, plural
 from .ranks import least_p
 from .samples import Samples
@@ -98,6 +99,20 @@ def doubt_times(before: Samples, after: Samples) -> Iterator[Doubt]:
             "same_time",
             f"recordings of {escape(before.label)} are of the same time, so nothing is claimed: give each only once",
             forbids=True,
+        )
+
+
+def doubt_likeness(before: Samples, after: Samples) -> Iterator[Doubt]:
+    """Doubts that the same was counted on both sides: other vCPUs of a domain, times on one side only."""
+    if before.label == after.label and before.vcpus != after.vcpus:
+        one, other = describe_vcpus(before.vcpus), describe_vcpus(after.vcpus)
+        yield Doubt("vcpus_differ", f"{escape(before.label)} has {one} before and {other} after, as it was counted")
+    if before.intervals and after.intervals and before.timed != after.timed:
+        untimed = after if before.timed else before
+        yield Doubt(
+            "times_missing",
+            f"{escape(untimed.label)} was recorded without times {'after' if untimed is after else 'before'}, so only"
+            " rates are compared",
         )
 
 

@@ -40,7 +40,8 @@ class Samples:
 
     Of each `stride` neighbouring intervals one is here, by chance; `exits` by row, and `all_seconds`, are of all
     `intervals`. A number that is not known is NaN. `came_and_went` intervals are in none of this: the domain began or
-    ended in them. `partial`: some reasons were left out of some reports. `spans` are those of the recordings.
+    ended in them. `partial`: some reasons were left out of some reports. `spans` are those of the recordings,
+    `vcpus` the numbers of those that were counted.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Samples:
     stride: int = 1
     came_and_went: int = 0
     spans: dict[int, Span] = field(default_factory=dict)
+    vcpus: set[int] = field(default_factory=set)
     partial: bool = False
     timed: bool = True
     chance: random.Random = field(default_factory=lambda: random.Random(0))

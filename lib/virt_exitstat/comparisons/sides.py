@@ -70,6 +70,7 @@ class Side:
                 samples.came_and_went += 1
             else:
                 samples.add(shown.table, self._recording)
+                samples.vcpus.update(shown.vcpus)
                 samples.note_time(self._recording, Span(of.host, ends - report.seconds, ends))
             self._numbers += samples.size
         self._running = running

@@ -109,14 +109,15 @@ def _read_target(fields: Fields, seconds: float, isa: Isa, *, per_vcpu: bool) ->
         VCpuReport(one.whole_or_none("vcpu"), Thread(pid, one.whole("tid")), read_table(one, seconds, isa.idle))
         for one in (fields.parts("vcpus") if per_vcpu else ())
     ]
-    numbered = [(vcpu.vcpu, vcpu.thread.tid) for vcpu in vcpus if vcpu.vcpu is not None]
+    ids = [(one.whole_or_none("vcpu"), one.whole("tid")) for one in fields.parts("vcpus")]
+    numbered = [(number, tid) for number, tid in ids if number is not None]
     # libvirt's id of the domain is in no report.
     domain = None if name is None else Domain(name, uuid or "", 0)
     return TargetReport(
         target=Target(pid, tuple(VCpu(number, tid) for number, tid in numbered), domain),
         ended=fields.flag("ended"),
         vcpus=tuple(sorted(number for number, _ in numbered)),
-        unnamed=tuple(sorted(vcpu.thread for vcpu in vcpus if vcpu.vcpu is None)),
+        unnamed=tuple(sorted(Thread(pid, tid) for number, tid in ids if number is None)),
         table=read_table(fields, seconds, isa.idle),
         per_vcpu=tuple(vcpus),
     )

@@ -46,12 +46,12 @@ def run(request: Compare, world: World) -> ExitStatus:
 
 
 def _write(comparisons: Sequence[Comparison], doubts: Sequence[Doubt], request: Compare) -> str:
+    files = [[str(path) for path in side] for side in (request.before, request.after)]
     if request.output == JSON.name:
-        files = [[str(path) for path in side] for side in (request.before, request.after)]
         return write_document(comparison_document(comparisons, doubts, files), indented=True)
     if request.output == CSV.name:
         return comparison_csv(comparisons, header=request.header)
-    return render_comparison(comparisons, doubts, lay_out, header=request.header)
+    return render_comparison(comparisons, doubts, files, lay_out, header=request.header)
 
 
 def _read(paths: Iterable[Path], domains: Sequence[str], world: World) -> Side:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 
 from ...comparisons.compare import Change, Comparison, Counted, Presence, Verdict
 from ...comparisons.doubts import Doubt
 from ...comparisons.medians import Median
-from ...text import cut, escape, plural
+from ...text import cut, escape, fill, plural
 from ..columns import format_ns, format_share
 from ..format import Grid
-
-_WIDTH = 79
 
 # Letters that a domain's name has at most where it stands over a column.
 _NAME = 16
@@ -40,13 +38,36 @@ _WRITE: Mapping[str, _Write] = {
 
 
 def render_comparison(
-    comparisons: Sequence[Comparison], doubts: Sequence[Doubt], lay_out: Callable[[Grid], str], *, header: bool = True
+    comparisons: Sequence[Comparison],
+    doubts: Sequence[Doubt],
+    files: Sequence[Sequence[str]],
+    lay_out: Callable[[Grid], str],
+    *,
+    header: bool = True,
 ) -> str:
-    """All comparisons, then the doubts about the recordings. Ends in a line's end."""
+    """All comparisons, then the doubts about the recordings. Ends in a line's end.
+
+    `files` are those before and those after. Where there are several, they are told: a pattern of the shell puts them
+    in another order than that in which they are taken.
+    """
     parts = [_render(comparison, lay_out, header=header) for comparison in comparisons]
+    if header and len(files[0]) > 1:
+        parts.insert(0, _name_files(files))
     if doubts:
         parts.append("\n".join(map(_warn, doubts)))
     return "\n\n".join(parts) + "\n"
+
+
+def _name_files(files: Sequence[Sequence[str]]) -> str:
+    # Their directories are told where names alone would be the same.
+    paths = [path for side in files for path in side]
+    names = {path: PurePath(path).name for path in paths}
+    if len(set(names.values())) < len(paths):
+        names = {path: path for path in paths}
+    sides = zip(("before", "after"), files) if files[1] else [("recordings", files[0])]
+    return "\n".join(
+        fill(f"{when}: {', '.join(escape(names[path]) for path in side)}", further="  ") for when, side in sides
+    )
 
 
 def _render(comparison: Comparison, lay_out: Callable[[Grid], str], *, header: bool) -> str:
@@ -121,6 +142,4 @@ def _change(row: Change, only: Mapping[Presence, str]) -> str:
 
 
 def _warn(doubt: Doubt) -> str:
-    return textwrap.fill(
-        f"warning: {doubt.text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=True
-    )
+    return fill(f"warning: {doubt.text}", further="  ")
