@@ -18,7 +18,7 @@ _NAME = 16
 _ALIGNMENT = ("left", "right", "right", "right", "right", "right")
 
 # Changes, and how far off a median may be, are told as a percentage below this.
-_FARTHEST = 9.995
+_PERCENT = 9.995
 
 #: Words for a row that is on one side only: of one domain, and of two.
 _ONLY = {Presence.BOTH: "", Presence.NEW: "new", Presence.GONE: "gone"}
@@ -127,7 +127,7 @@ def _side(side: Median | None, write: _Write) -> str:
     if side.low is None:
         return f"{write(side.middle)} +-?"
     if side.spread is not None:
-        return f"{write(side.middle)} +-{f'{side.spread:.0%}' if side.spread < _FARTHEST else '>999%'}"
+        return f"{write(side.middle)} +-{f'{side.spread:.0%}' if side.spread < _PERCENT else '>999%'}"
     return f"{write(side.middle)}..{write(side.high)}" if side.high else write(side.middle)
 
 
@@ -138,7 +138,7 @@ def _change(row: Change, only: Mapping[Presence, str]) -> str:
         return f"~ {only[row.presence]}".strip()
     if only[row.presence] or row.change is None:
         return only[row.presence] or str(row.verdict.value)
-    return f"{row.change:+.1%}" if row.change < _FARTHEST else f"x{row.change + 1:.0f}"
+    return f"{row.change:+.1%}" if row.change < _PERCENT else f"x{row.change + 1:.0f}"
 
 
 def _warn(doubt: Doubt) -> str:
