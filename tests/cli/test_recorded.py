@@ -80,6 +80,24 @@ def test_a_recording_shown_again_is_the_report_to_the_byte(worlds, tmp_path, cou
         assert live
 
 
+@pytest.mark.parametrize("output", ["csv", "table"])
+@pytest.mark.parametrize("host", ["run_on_arm64", "run_newer_kernel"])
+def test_a_recording_of_another_host_is_shown_as_there(tmp_path, host, output):
+    """Its ISA and its kernel's names of reasons are not this host's."""
+    worlds = Worlds(tmp_path)
+
+    def there():
+        world = worlds.make()
+        world.counts[Thread(1100, 1101)][71] = 5
+        getattr(world, host)()
+        return world
+
+    path = worlds.record(tmp_path / "night.json", "-TD -i 2 6", there())
+    live = there().run("-TD", "-i", "2", "6", "-o", output).partition("\n--- stdout\n")[2]
+    assert ("HVC64" if host == "run_on_arm64" else "OF_A_NEWER_KERNEL") in live
+    assert worlds.run("--replay", str(path), output)[1] == live.partition("--- stderr\n")[0]
+
+
 def test_sums_of_a_replayed_recording_have_percentiles_of_their_own(worlds, tmp_path):
     """(others) of all domains: no line of the recording has it."""
     path = worlds.record(tmp_path / "night.json", "-T 10")

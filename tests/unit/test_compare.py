@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from made_up_reports import domain, lasted, report, timed_report
+from made_up_reports import WHEN_AND_WHERE, domain, lasted, report, snapshot, timed_report
 from virt_exitstat.comparisons.compare import LEVEL, Presence, Verdict, Wanted, compare
 from virt_exitstat.comparisons.doubts import doubt_sides
 from virt_exitstat.comparisons.samples import Samples
 from virt_exitstat.comparisons.sides import Side
-from virt_exitstat.counts.snapshot import State
+from virt_exitstat.counts.snapshot import State, Thread
+from virt_exitstat.reports.collapse import make_report
+from virt_exitstat.targets.target import Targets
 
 PAIRS = 1000
 
@@ -265,6 +267,14 @@ def test_a_reason_that_does_not_occur_in_an_interval_has_none_there():
         "y": [0, 3, 1],
         "total": [4, 5, 1],
     }
+
+
+def test_two_raw_reasons_of_one_name_are_one_row():
+    a = domain("a", 100)
+    delta = snapshot(1.0, {Thread(100, 101): {"x": 4, "X": 2, "y": 1}})
+    made = side(make_report(Targets((a,)), delta, str.upper, **WHEN_AND_WHERE)).samples["a"]
+    assert {key[0]: list(values) for key, values in made.values.items()} == {"X": [6], "Y": [1], "total": [7]}
+    assert made.exits == {"X": 6, "Y": 1, "total": 7}
 
 
 def test_intervals_in_which_a_domain_begins_or_ends_are_left_out():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
-from ..reports.report import Table
+from ..reports.report import Row, Table
 from .measures import MEASURES, Measure
 
 #: The name of the row of all reasons, as in reports.
@@ -65,28 +65,29 @@ class Samples:
         self.all_seconds += table.seconds
         self.partial = self.partial or bool(table.left_out)
         self.timed = self.timed and table.account is not None
-        for row in (*table.rows, table.sum):
-            self.exits[row.reason_name] = self.exits.get(row.reason_name, 0) + row.tally.exits
+        rows = _rows_by_name(table)
+        for name, row in rows.items():
+            self.exits[name] = self.exits.get(name, 0) + row.tally.exits
         place = self.intervals % self.stride
         self.intervals += 1
         if not place:
             self._wanted = self.chance.randrange(self.stride)
         if place == self._wanted:
-            self._keep(table, recording)
+            self._keep(table, rows, recording)
 
     def note_time(self, recording: int, span: Span) -> None:
         """Note that an interval of the recording lasted so."""
         known = self.spans.setdefault(recording, span)
         self.spans[recording] = Span(known.host, min(known.begins, span.begins), max(known.ends, span.ends))
 
-    def _keep(self, table: Table, recording: int) -> None:
+    def _keep(self, table: Table, rows: Mapping[str, Row], recording: int) -> None:
         before = len(self.seconds)
         self.seconds.append(table.seconds)
         self.recordings.append(recording)
         numbers: dict[tuple[str, str], float] = {}
-        for row in (*table.rows, table.sum):
+        for name, row in rows.items():
             for measure in _measures(timed=self.timed):
-                numbers[row.reason_name, measure.key] = measure.value(row, table)
+                numbers[name, measure.key] = measure.value(row, table)
         absent = {measure.key: math.nan if table.left_out else measure.absent for measure in MEASURES}
         for key in numbers:
             if key not in self.values:
@@ -157,6 +158,15 @@ class Samples:
 
 
 _MEASURE = {measure.key: measure for measure in MEASURES}
+
+
+def _rows_by_name(table: Table) -> Mapping[str, Row]:
+    """The rows and their sum, {name: row}. A kernel may have one name for two raw reasons, which are one row here."""
+    rows = {row.reason_name: row for row in table.rows}
+    if len(rows) < len(table.rows):
+        for name in rows:
+            rows[name] = table.add_up((row for row in table.rows if row.reason_name == name), name)
+    return {**rows, TOTAL: table.sum}
 
 
 def _measures(*, timed: bool) -> Iterator[Measure]:

@@ -92,7 +92,7 @@ def _read_provenance(document: Fields) -> Provenance:
     isas: dict[str, Isa] = {isa.name.lower(): isa for isa in ISAS}
     name = document.text("isa")
     if name not in isas:
-        raise document.refuse("isa", f"one that this virt-exitstat knows: {' or '.join(isas)}")
+        raise document.refuse("isa", f"one that this virt-exitstat knows: {', '.join(isas)}")
     try:
         attachment = Attachment(document.text("attachment"))
     except ValueError:
