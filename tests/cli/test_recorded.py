@@ -183,6 +183,21 @@ def test_lost_exits_are_shown_again(worlds, tmp_path):
     assert "lost: 300 exits of vCPUs above --max-vcpus; raise it" in worlds.run("--replay", str(path))[1]
 
 
+@pytest.mark.parametrize("output", ["csv", "json", "table"])
+def test_what_was_recorded_on_arm64_is_shown_again_anywhere(worlds, tmp_path, output):
+    def live(*options):
+        world = worlds.make()
+        world.run_on_arm64()
+        return world.run("-TD", "10", *options).partition("\n--- stdout\n")[2].partition("--- stderr\n")[0]
+
+    path = tmp_path / "night.json"
+    path.write_text(live("-o", "json").replace("THIS MACHINE'S", os.uname().nodename))
+    status, again, _ = worlds.run("--replay", str(path), output)
+    assert (status, again) == ("status 0 OK", live("-o", output))
+    assert "WFX" in again
+    assert worlds.run("--replay", str(path), "--explain")[0] == "status 0 OK"
+
+
 def test_another_host_is_named_once(worlds, tmp_path):
     path = worlds.record(tmp_path / "night.json", "db01 -i 2 6")
     path.write_text(path.read_text().replace(f'"host": "{os.uname().nodename}"', '"host": "kvm7"'))
