@@ -25,24 +25,26 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 	@$(LAB) run --timeout 240 tests/lab/inside/demo
 
 test:               ## (root) install what the tests need and run all of them
-	@echo "test: 1/7 installing what the tests need (two minutes on a fresh machine, else a second)"
+	@echo "test: 1/8 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/7 unit and command-line tests (25 s)"
+	@echo "test: 2/8 unit and command-line tests (25 s)"
 	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
-	@echo "test: 3/7 real domains and shells on this machine (45 s)"
+	@echo "test: 3/8 comparisons of thousands of simulated runs (30 s)"
+	@$(PYTEST) $(PARALLEL) tests/simulations
+	@echo "test: 4/8 real domains and shells on this machine (45 s)"
 	@$(PYTEST) -rs tests/host
-	@echo "test: 4/7 rules, dashboard and queries on a real Prometheus; the service's units (25 s)"
+	@echo "test: 5/8 rules, dashboard and queries on a real Prometheus; the service's units (25 s)"
 	@CI=1 $(PYTEST) tests/monitoring
-	@echo "test: 5/7 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
+	@echo "test: 6/8 installing: make, wheel, Debian package (55 s; the first time it makes two clean roots, 90 s more)"
 	@$(PYTEST) -rs tests/install
-	@echo "test: 6/7 the lab on SVM with instructions counted: times beside perf's (1 min; the first time it builds its image, 2 min more)"
+	@echo "test: 7/8 the lab on SVM with instructions counted: times beside perf's (1 min; the first time it builds its image, 2 min more)"
 	@$(LAB) run --bare --icount --timeout 600 tests/lab/times_beside_perf
-	@echo "test: 7/7 the lab, a real KVM host: on one CPU AMD's SVM, on the other Intel's VMX, then the exporter under systemd (15 min)"
+	@echo "test: 8/8 the lab, a real KVM host: on one CPU AMD's SVM, on the other Intel's VMX, then the exporter under systemd (15 min)"
 	@mkdir -p build; \
 	{ $(LAB) --machine vmx run --timeout 1800 tests/lab/acceptance raw && \
 	$(LAB) run --systemd --timeout 900 tests/lab/inside/units; } >build/other-cpu.log 2>&1 & other=$$!; \
 	$(LAB) run --timeout 1800 sh -c 'tests/lab/acceptance && $(PYTEST) tests/lab'; svm=$$?; \
-	echo "test: 7/7 what VMX and systemd said"; \
+	echo "test: 8/8 what VMX and systemd said"; \
 	wait $$other; other=$$?; cat build/other-cpu.log; \
 	[ $$svm = 0 ] && [ $$other = 0 ]
 

@@ -1,130 +1,22 @@
-"""Comparisons of simulated runs: what is claimed of two that are alike, what is found, and what is warned of."""
+"""Comparisons: what is claimed, what is warned of, and the samples that they take of reports."""
 
 import ast
 import json
-import math
 import random
-from array import array
 from pathlib import Path
 
 import pytest
 
+from loads import claims, kinds, poisson, run, samples, steady
 from made_up_reports import WHEN_AND_WHERE, domain, lasted, report, snapshot, timed_report
 from virt_exitstat.comparisons.compare import LEVEL, Presence, Verdict, Wanted, compare
 from virt_exitstat.comparisons.doubts import doubt_sides
-from virt_exitstat.comparisons.samples import Samples
 from virt_exitstat.comparisons.sides import Side
 from virt_exitstat.counts.snapshot import State, Thread
 from virt_exitstat.reports.collapse import make_report
 from virt_exitstat.targets.target import Targets
 
-PAIRS = 1000
-
 PACKAGE = Path(__file__).resolve().parents[2] / "lib/virt_exitstat"
-
-
-def poisson(chance, mean):
-    if mean > 50:
-        return max(0, round(chance.gauss(mean, math.sqrt(mean))))
-    limit, number, product = math.exp(-mean), 0, chance.random()
-    while product > limit:
-        number, product = number + 1, product * chance.random()
-    return number
-
-
-def steady(chance, number, factor=1.0):
-    return [poisson(chance, 200 * factor) for _ in range(number)]
-
-
-def bursty(chance, number, factor=1.0, bursts=5, size=50):
-    """Of each interval: bursts come as Poisson, and so do exits in each; and 200 others. Variance over mean: 28."""
-    return [
-        sum(poisson(chance, size) for _ in range(poisson(chance, bursts * factor))) + poisson(chance, 200 * factor)
-        for _ in range(number)
-    ]
-
-
-def rare_bursts(chance, number, factor=1.0):
-    """Variance over mean: 1,600."""
-    return bursty(chance, number, factor, 0.5, 2000)
-
-
-def heavy_tailed(chance, number, factor=1.0):
-    """Without a variance."""
-    return [200 * factor * chance.paretovariate(1.2) for _ in range(number)]
-
-
-def phased(chance, number, factor=1.0):
-    """2,000 or 200 a second, for ten intervals each on average."""
-    is_on, found = chance.random() < 0.5, []
-    for _ in range(number):
-        is_on ^= chance.random() < 0.1
-        found.append(poisson(chance, (2000 if is_on else 200) * factor))
-    return found
-
-
-def samples(rows, seconds=1.0, recordings=None):
-    """Samples of {row: values}, with their total."""
-    number = len(next(iter(rows.values())))
-    total = [sum(values) for values in zip(*rows.values())]
-    made = Samples("guest01", timed=False)
-    made.seconds = array("d", [seconds] * number)
-    made.recordings = array("L", recordings or [0] * number)
-    made.values = {(name, "per_second"): array("d", values) for name, values in {**rows, "total": total}.items()}
-    made.exits = {name: round(sum(values) * seconds) for name, values in {**rows, "total": total}.items()}
-    made.intervals, made.all_seconds = number, number * seconds
-    return made
-
-
-def claims(comparison):
-    return {row.reason_name for row in comparison.measures[0].rows if row.verdict is not Verdict.NOTHING}
-
-
-def kinds(comparison):
-    return {doubt.kind for doubt in comparison.doubts}
-
-
-def run(load, chance, number, rows=1, factor=1.0):
-    return samples({f"R{row}": load(chance, number, factor) for row in range(rows)})
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-@pytest.mark.parametrize("number", [10, 30])
-@pytest.mark.parametrize("load", [steady, bursty, rare_bursts, heavy_tailed])
-def test_of_a_thousand_pairs_that_are_alike_a_change_is_claimed_in_six_of_a_hundred_at_most(load, number, rows):
-    chance = random.Random(f"alike {load.__name__} {number} {rows}")
-    claimed = warned = 0
-    for _ in range(PAIRS):
-        found = compare(run(load, chance, number, rows), run(load, chance, number, rows), Wanted())
-        claimed += bool(claims(found))
-        warned += "dependent_intervals" in kinds(found)
-    print(
-        f"{load.__name__}, {number} + {number}, {rows} rows: claims {claimed / PAIRS:.1%}, warned {warned / PAIRS:.1%}"
-    )
-    assert claimed <= 0.06 * PAIRS
-    # Of each row by chance; a reader who is warned of everything heeds nothing.
-    assert warned <= 0.04 * (rows + 1) * PAIRS
-
-
-@pytest.mark.parametrize(
-    ("number", "least_warned", "most_claimed"), [(10, 0.55, 0.22), (20, 0.9, 0.06), (30, 0.97, 0.02), (60, 0.99, 0)]
-)
-def test_a_load_with_phases_is_warned_of_and_claims_nothing_then(number, least_warned, most_claimed):
-    """By ranks alone, without a look at neighbours, a change is claimed in 35 to 45 of a hundred.
-
-    Two recordings that are as short as a phase show one phase each: no look at either of them tells that from a change.
-    """
-    chance = random.Random(f"phases {number}")
-    claimed = warned = both = 0
-    for _ in range(PAIRS):
-        found = compare(run(phased, chance, number), run(phased, chance, number), Wanted())
-        claimed += bool(claims(found))
-        warned += "dependent_intervals" in kinds(found)
-        both += "dependent_intervals" in kinds(found) and bool(claims(found))
-    print(f"phased, {number} + {number}: claims {claimed / PAIRS:.1%}, warned {warned / PAIRS:.1%}")
-    assert warned >= least_warned * PAIRS
-    assert claimed <= most_claimed * PAIRS
-    assert not both
 
 
 def test_of_a_domain_that_drifts_nothing_is_claimed_but_of_rows_that_are_chosen():
@@ -148,54 +40,6 @@ def test_one_row_that_drifts_among_many_that_do_not_withholds_nothing_from_these
     row = {row.reason_name: row for row in found.measures[0].rows}["drifts"]
     assert (row.verdict, row.p, row.p_of_all) == (Verdict.NOTHING, None, None) and row.correlation > 0.3
     assert claims(found) == {"changed", "total"} and found.drift_p > 0.01
-
-
-def alternated(chance, recordings, factor=1.0, length=10):
-    """A B A B .. of a load with phases: what a phase does, it does to both. The second side takes `factor`."""
-    whole = phased(chance, 2 * recordings * length)
-    turns = [whole[at : at + length] for at in range(0, len(whole), length)]
-    return [
-        samples(
-            {"R0": [count * times for turn in of for count in turn]},
-            recordings=[turn for turn in range(recordings) for _ in range(length)],
-        )
-        for of, times in ((turns[::2], 1.0), (turns[1::2], factor))
-    ]
-
-
-def test_alternated_recordings_of_a_load_with_phases_claim_no_more_than_the_level():
-    chance = random.Random("alternated")
-    claimed = judged = 0
-    for _ in range(PAIRS):
-        found = compare(*alternated(chance, 6), Wanted())
-        claimed += bool(claims(found))
-        judged += "by_recordings" in kinds(found)
-    print(f"phased, alternated 6 x 10 + 6 x 10: claims {claimed / PAIRS:.1%}, by recordings {judged / PAIRS:.1%}")
-    assert judged > 0.98 * PAIRS
-    assert claimed <= 0.06 * PAIRS
-
-
-def test_alternated_recordings_of_a_load_with_phases_show_a_change():
-    """Twelve of 30 intervals each, which last for three phases: a load that has doubled."""
-    chance = random.Random("alternated and changed")
-    pairs = PAIRS // 4
-    found = sum(bool(claims(compare(*alternated(chance, 12, 2.0, 30), Wanted()))) for _ in range(pairs))
-    print(f"phased, alternated 12 x 30 + 12 x 30, doubled: found {found / pairs:.1%}")
-    assert found >= 0.8 * pairs
-
-
-@pytest.mark.parametrize(("seconds", "pairs"), [(1, 4000), (2, 1000), (5, 200)])
-def test_a_fifth_more_of_a_bursty_load_is_found_in_eighty_of_a_hundred(seconds, pairs):
-    """With intervals of one second in 81.5 of a hundred: a test of means that knew the variance would reach 83."""
-    chance = random.Random(f"a fifth {seconds}")
-
-    def taken(factor):
-        counts = [sum(bursty(chance, seconds, factor)) / seconds for _ in range(30)]
-        return samples({"R0": counts}, float(seconds))
-
-    found = sum(claims(compare(taken(1), taken(1.2), Wanted())) == {"R0", "total"} for _ in range(pairs))
-    print(f"bursty, 20% more, 30 + 30 of {seconds} s: found {found / pairs:.1%}")
-    assert found >= 0.8 * pairs
 
 
 def test_half_is_found_among_five_rows_and_named():

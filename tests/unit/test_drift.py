@@ -64,16 +64,6 @@ def test_what_does_not_vary_or_is_short_does_not_drift(rows):
     assert drift_p([Timeline([0] * len(rows[0]) if rows else [0] * 9, rows)] * 2) == 1
 
 
-@pytest.mark.parametrize("intervals", [10, 30])
-@pytest.mark.parametrize("rows", [1, 7, 35])
-def test_of_intervals_in_any_order_one_in_a_hundred_seems_to_drift(rows, intervals):
-    """A sum of products is a little skew, so that it is two or three in a hundred where there are many rows."""
-    chance = random.Random(f"level {rows} {intervals}")
-    ps = [p(noise(chance, rows, intervals), noise(chance, rows, intervals)) for _ in range(400)]
-    print(f"{rows} rows, {intervals} + {intervals}: {sum(one < 0.01 for one in ps) / 4}%")
-    assert sum(one < 0.01 for one in ps) <= 0.035 * 400
-
-
 def test_a_drift_that_all_rows_share_is_seen_where_each_alone_hides_it():
     """A line by as much as the noise's standard deviation from end to end: a twelfth of the variance."""
     chance = random.Random(2)
