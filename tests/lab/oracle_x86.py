@@ -118,14 +118,19 @@ gdt_at:	.word	15
 
 def assemble(directory: Path, hypercall: str) -> None:
     """Write the firmware; `hypercall` is the ISA's instruction for it."""
-    source, program = directory / "oracle.S", directory / "oracle.o"
     small, large = ("\n".join(map(_loop, part)) for part in (SMALL, LARGE))
     text = _FRAME.format(small=small, large=large, strings=STRINGS, string=STRING)
-    source.write_text(text.replace("HYPERCALL", hypercall))
+    write_rom(text.replace("HYPERCALL", hypercall), ROM, directory)
+
+
+def write_rom(text: str, rom: Path, directory: Path) -> None:
+    """Assemble a firmware of 64 KiB; scratch goes to the directory."""
+    source, program = directory / f"{rom.stem}.S", directory / f"{rom.stem}.o"
+    source.write_text(text)
     subprocess.run(["as", "--32", "-o", program, source], check=True)
-    link = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0", "-o", ROM, program]
+    link = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0", "-o", rom, program]
     subprocess.run(link, check=True)
-    assert ROM.stat().st_size == 65536
+    assert rom.stat().st_size == 65536
 
 
 def _loop(work: Work) -> str:
