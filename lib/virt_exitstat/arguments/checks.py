@@ -1,4 +1,4 @@
-"""Checks that the verbs share: options that do not go with a verb, lists, formats. Raise UsageError."""
+"""What the verbs share: options that do not go with one, rows, lists, formats. Raise UsageError."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ..errors import UsageError
 from ..formats.json_document import JSON
 from ..formats.table import TABLE
+from ..reports.choose import Choice
+from ..reports.sort import Sort
 from .option import Verb
 from .table import OPTIONS
 
@@ -57,6 +59,16 @@ def split_reasons(lists: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
             "give only one kind: 'HLT,MSR' shows these, '!HLT,!MSR' all others",
         )
     return {"without": without} if without else {"reasons": tuple(words)}
+
+
+def chosen_rows(given: argparse.Namespace) -> Choice:
+    """The rows that are wanted, but for --reason, whose names wait for an ISA."""
+    return Choice(
+        top=given.top,
+        min_count=given.min_count or 0,
+        sort=given.sort or Sort.COUNT,
+        total=bool(given.total),
+    )
 
 
 def split_lists(lists: Sequence[str] | None) -> list[str]:

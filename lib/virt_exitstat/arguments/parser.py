@@ -14,11 +14,10 @@ from ..counts.origin import Attachment
 from ..errors import UsageError
 from ..formats.table import TABLE
 from ..metrics.wanted import Wanted
-from ..reports.choose import Choice
 from ..reports.sort import Sort
 from ..targets.selection import Selection, guess_duration
 from ..text import escape
-from .checks import check_verb, split_lists, split_reasons, text_or_json
+from .checks import check_verb, chosen_rows, split_lists, split_reasons, text_or_json
 from .option import Option, Verb
 from .recorded import parse_compare, parse_replay
 from .requests import (
@@ -116,12 +115,7 @@ def parse_request(argv: Sequence[str]) -> Request:
         output=given.output or TABLE.name,
         log=given.log,
         header=not given.no_header,
-        choice=Choice(
-            top=given.top,
-            min_count=given.min_count or 0,
-            sort=given.sort or Sort.COUNT,
-            total=bool(given.total),
-        ),
+        choice=chosen_rows(given),
         **split_reasons(given.reason),
     )
 

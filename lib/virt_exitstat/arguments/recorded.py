@@ -11,10 +11,8 @@ from ..formats.json_document import JSON
 from ..formats.known import FORMATS
 from ..formats.records import CSV
 from ..formats.table import TABLE
-from ..reports.choose import Choice
-from ..reports.sort import Sort
 from ..text import escape
-from .checks import check_verb, split_reasons, text_or_json
+from .checks import check_verb, chosen_rows, split_reasons, text_or_json
 from .option import Verb
 from .requests import Compare, Replay
 from .values import parse_name
@@ -42,12 +40,7 @@ def parse_replay(given: argparse.Namespace, words: Sequence[str]) -> Replay:
         per_vcpu=bool(given.per_vcpu),
         output=text_or_json(output) if given.explain else output or TABLE.name,
         header=not given.no_header,
-        choice=Choice(
-            top=given.top,
-            min_count=given.min_count or 0,
-            sort=given.sort or Sort.COUNT,
-            total=bool(given.total),
-        ),
+        choice=chosen_rows(given),
         **split_reasons(given.reason),
     )
 
