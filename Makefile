@@ -9,8 +9,8 @@ UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 DIST ?= dist
 PYTHON = /usr/bin/python3
 PYTEST = $(PYTHON) -m pytest -q --tb=short -p no:cacheprovider
-# On all CPUs, where python3-pytest-xdist is installed.
-PARALLEL = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && printf '%s' '-n auto')
+# On all CPUs, where python3-pytest-xdist is installed; one more works while another waits.
+PARALLEL = $(shell $(PYTHON) -c 'import os, xdist; print("-n", os.cpu_count() + 1)' 2>/dev/null)
 LAB = tests/lab/lab
 # The files of all its folders, without those that Python compiled here.
 PACKAGE = $(shell find lib/virt_exitstat -name __pycache__ -prune -o -type f -print)
@@ -27,9 +27,9 @@ demo:               ## (root) boot a real KVM host in an emulator and show the t
 test:               ## (root) install what the tests need and run all of them
 	@echo "test: 1/8 installing what the tests need (two minutes on a fresh machine, else a second)"
 	@tests/setup test
-	@echo "test: 2/8 unit and command-line tests (25 s)"
-	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
-	@echo "test: 3/8 comparisons of thousands of simulated runs (30 s)"
+	@echo "test: 2/8 unit and command-line tests (30 s)"
+	@tests/in_memory $(PYTEST) $(PARALLEL) tests/unit tests/cli
+	@echo "test: 3/8 comparisons of thousands of simulated runs (25 s)"
 	@$(PYTEST) $(PARALLEL) tests/simulations
 	@echo "test: 4/8 real domains and shells on this machine (45 s)"
 	@$(PYTEST) -rs tests/host
@@ -53,7 +53,7 @@ test-matrix:        ## (root) unit tests, acceptance on each ISA, units, on ever
 	@tests/lab/matrix
 
 quick:              ## unit and command-line tests only; needs no root
-	@$(PYTEST) $(PARALLEL) tests/unit tests/cli
+	@tests/in_memory $(PYTEST) $(PARALLEL) tests/unit tests/cli
 
 bench:              ## (root) what counting costs on AMD and Intel, beside its peers; prints, never fails (20 min)
 	@tests/setup demo

@@ -2,8 +2,6 @@
 
 import random
 
-import pytest
-
 from virt_exitstat.counts.durations import BUCKETS, NO_TIME, Durations, bucket_of, lower_bound_ns
 
 LONGEST_NS = lower_bound_ns(BUCKETS)
@@ -19,12 +17,11 @@ def of(*lengths_ns, **more):
     return Durations(**{**known, **more})
 
 
-@pytest.mark.parametrize("bucket", range(1, BUCKETS))
-def test_each_bucket_begins_where_the_one_before_it_ends(bucket):
-    first = lower_bound_ns(bucket)
-    assert (bucket_of(first - 1), bucket_of(first)) == (bucket - 1, bucket)
-    if bucket >= 8:
-        assert 0.14 <= (lower_bound_ns(bucket + 1) - first) / first <= 0.25
+def test_each_bucket_begins_where_the_one_before_it_ends():
+    for bucket in range(1, BUCKETS):
+        first = lower_bound_ns(bucket)
+        assert (bucket_of(first - 1), bucket_of(first)) == (bucket - 1, bucket)
+        assert bucket < 8 or 0.14 <= (lower_bound_ns(bucket + 1) - first) / first <= 0.25
 
 
 def test_the_last_bucket_holds_all_that_is_longer():
