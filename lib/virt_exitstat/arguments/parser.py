@@ -72,7 +72,7 @@ def parse_request(argv: Sequence[str]) -> Request:
     except _TextWantedError as wanted:
         return Show(wanted.text)
     if given.about is not None and not given.complete:
-        check_verb(given, Verb.ABOUT, None)
+        check_verb(given, Verb.ABOUT)
         return About(" ".join(filter(None, [given.about, *given.words, *after])))
     if (given.replay or given.compare) and not given.complete:
         words = [*given.words, *after]

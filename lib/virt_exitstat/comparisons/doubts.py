@@ -47,12 +47,11 @@ def doubt_sides(before: Side, after: Side) -> Iterator[Doubt]:
         if len(found) > 1:
             more = ": reasons have other names" if kind == "isa" else ""
             yield Doubt(f"other_{kind}", f"the reports are of several {what}{more}: {', '.join(map(escape, found))}")
-    for lost, name in ((before.lost, "before"), (after.lost, "after" if after is not before else "")):
-        if lost and name:
-            yield Doubt("lost_exits", f"{plural(lost, 'exit')} {name} {'was' if lost == 1 else 'were'} lost")
-        if after is before:
-            break
-    forgotten = before.forgotten + (after.forgotten if after is not before else 0)
+    sides = {"before": before} if after is before else {"before": before, "after": after}
+    for name, side in sides.items():
+        if side.lost:
+            yield Doubt("lost_exits", f"{plural(side.lost, 'exit')} {name} {'was' if side.lost == 1 else 'were'} lost")
+    forgotten = sum([side.forgotten for side in sides.values()])
     if forgotten:
         yield Doubt(
             "forgotten",

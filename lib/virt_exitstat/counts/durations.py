@@ -55,6 +55,11 @@ class Durations:
         return bool(self.buckets)
 
     @property
+    def has_histogram(self) -> bool:
+        """Whether `buckets` and `finished_ns` are known."""
+        return True
+
+    @property
     def mean_ns(self) -> float | None:
         """The mean of those that have finished; None when none has."""
         finished = self.finished
@@ -147,6 +152,11 @@ class Told(Durations):
     def has_finished(self) -> bool:
         """Whether one has finished."""
         return self.max_ns > 0
+
+    @property
+    def has_histogram(self) -> bool:
+        """They are known where they are empty."""
+        return not self.has_finished
 
     @property
     def mean_ns(self) -> float | None:

@@ -270,7 +270,7 @@ COLUMNS = (
         key="finished_ns",
         heading="",
         unit="ns",
-        value=lambda row: row.time.finished_ns if row.time.buckets or not row.time.has_finished else None,
+        value=lambda row: row.time.finished_ns if row.time.has_histogram else None,
         formats={"json": round},
         timed=True,
     ),
@@ -278,7 +278,7 @@ COLUMNS = (
         key="histogram",
         heading="",
         unit="exits, by the shortest time of their bucket",
-        value=lambda row: row.time.buckets if row.time.buckets or not row.time.has_finished else None,
+        value=lambda row: row.time.buckets if row.time.has_histogram else None,
         formats={
             "json": lambda buckets: {str(lower_bound_ns(bucket)): exits for bucket, exits in sorted(buckets.items())}
         },

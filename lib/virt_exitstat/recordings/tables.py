@@ -90,7 +90,7 @@ def read_detail(fields: Fields) -> Detail:
     kind = fields.text("kind").upper()
     if kind not in Kind.__members__ or Kind[kind] is Kind.MORE:
         raise fields.refuse("kind", "one that this virt-exitstat knows")
-    if Kind[kind.upper()] is Kind.WAKEUP and (fields.whole_or_none("number") or 0) >= _POWERS:
+    if Kind[kind] is Kind.WAKEUP and (fields.whole_or_none("number") or 0) >= _POWERS:
         raise fields.refuse("number", "a power of two of microseconds")
     return Detail(
         Kind[kind],

@@ -122,15 +122,16 @@ class _Rows:
 
     @staticmethod
     def _find(words: Sequence[str], before: Side, after: Side) -> frozenset[str]:
-        isas = {origin.isa for side in (before, after) for origin in side.origins}
+        names = {origin.isa for side in (before, after) for origin in side.origins}
+        isas = [isa for isa in ISAS if isa.name in names]
         known = {row for side in (before, after) for samples in side.samples.values() for row in samples.rows}
         found: set[str] = set()
         for word in words:
             named = {name for name in known if name.casefold() == word.strip().casefold()}
             if not named:
-                for isa in [isa for isa in ISAS if isa.name in isas]:
+                for isa in isas:
                     named |= {isa.reasons.name_of(reason) for reason in isa.reasons.find(word)}
             if not named:
-                next(isa for isa in ISAS if isa.name in isas).find_reasons([word])
+                isas[0].find_reasons([word])
             found |= named
         return frozenset(found)

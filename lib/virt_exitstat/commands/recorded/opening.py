@@ -17,7 +17,6 @@ from ...world import World
 
 _HINT = "give a file that '-o json' has written"
 
-
 #: Stands for standard input where a file is named.
 _INPUT = Path("-")
 
