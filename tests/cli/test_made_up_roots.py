@@ -40,12 +40,10 @@ def whole(world, request):
     """The world of the command-line tests with all that a kernel tells, and what counting asks of it."""
     world.connect(WEB01, DB01)
     host = world.host
-    before = set(host.root.rglob("*"))
     if request.param == "x86":
         add_x86(host)
     else:
         add_arm64(host)
-    own = set(host.root.rglob("*")) - before | {host.root / KVM_EXIT}
     host.add_file("proc/self/status", "NSpid:\t77\nCapEff:\t000001ffffffffff\n")
     host.add_file("proc/self/uid_map", "         0          0 4294967295\n")
     host.add_file("proc/self/mountinfo", "22 27 0:21 / /proc rw,relatime - proc proc rw\n")
@@ -57,8 +55,6 @@ def whole(world, request):
         (host.proc / str(pid) / "stat").write_text(f"{pid} (qemu) {stat}\n")
     (host.run_dir / "web01.pid").write_text("1100")
     host.add_file(f"lib/modules/{os.uname().release}/build/include/linux/sched.h", "")
-    # What all hosts have is spoilt one by one on one of them.
-    world.spoilt = own if request.param == "arm64" else own | set(host.root.rglob("*"))
     return world
 
 
@@ -188,9 +184,8 @@ def test_one_spoilt_part_never_is_an_internal_error(whole, tmp_path_factory, spo
     kept = tmp_path_factory.mktemp("kept") / "root"
     shutil.copytree(whole.root, kept, symlinks=True)
     files, directories = parts(whole.root)
-    chosen = [path for path in (files if spoil in SPOIL_A_FILE else directories) if path in whole.spoilt]
     errors = set()
-    for number, path in enumerate(chosen):
+    for number, path in enumerate(files if spoil in SPOIL_A_FILE else directories):
         # The main command each time, and one of the others in turn.
         words = LINES[1 + number % (len(LINES) - 1)]
         spoil(path)
@@ -199,7 +194,7 @@ def test_one_spoilt_part_never_is_an_internal_error(whole, tmp_path_factory, spo
         except Exception as error:
             raise AssertionError(f"{spoil.__name__} {path.relative_to(whole.root)}, {words}: {error!r}") from error
         mend(path, kept / path.relative_to(whole.root))
-    assert len(errors) > min(3, len(chosen) // 10), "hardly anything that was spoilt has been noticed"
+    assert len(errors) > 3, "hardly anything that was spoilt has been noticed"
 
 
 def test_many_spoilt_parts_never_are_an_internal_error(whole, tmp_path_factory):
