@@ -78,7 +78,12 @@ def stop_libvirtd():
 def start_libvirtd():
     """Start it again, and wait until it answers."""
     subprocess.run(["libvirtd", "-d"], check=True)
-    wait_until(lambda: not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode, "libvirtd is back")
+    wait_until(libvirtd_answers, "libvirtd is back")
+
+
+def libvirtd_answers():
+    """Whether it does, now."""
+    return not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode
 
 
 class Witness:

@@ -65,17 +65,9 @@ STRINGS, STRING = 9, 48
 
 WORK = (*SMALL, *LARGE, _port(STRINGS * STRING, "", "write", 0x402, 1))
 
-_FRAME = """\
-	.code16
-	.globl _start
-_start:
-	cli
-	xor	%ax, %ax
-	mov	%ax, %ds
+_GUEST = """\
 	movw	$refused, 0x34		/* vector 13 */
 	movw	$0xf000, 0x36
-	mov	%ax, %ss
-	mov	$0x7000, %sp
 {small}
 	/* A moment in protected mode gives %ds a limit of 4 GiB. */
 	lgdtl	%cs:gdt_at
@@ -110,6 +102,19 @@ refused:				/* #GP of a two-byte instruction: step over it */
 gdt:	.quad	0, 0x00cf93000000ffff
 gdt_at:	.word	15
 	.long	0xf0000 + gdt
+"""
+
+#: Real mode, with the vectors of interrupts in the data segment, and a stack.
+_ROM = """\
+	.code16
+	.globl _start
+_start:
+	cli
+	xor	%ax, %ax
+	mov	%ax, %ds
+	mov	%ax, %ss
+	mov	$0x7000, %sp
+{code}
 	.org	0xfff0
 	jmp	_start
 	.org	0x10000
@@ -119,14 +124,14 @@ gdt_at:	.word	15
 def assemble(directory: Path, hypercall: str) -> None:
     """Write the firmware; `hypercall` is the ISA's instruction for it."""
     small, large = ("\n".join(map(_loop, part)) for part in (SMALL, LARGE))
-    text = _FRAME.format(small=small, large=large, strings=STRINGS, string=STRING)
-    write_rom(text.replace("HYPERCALL", hypercall), ROM, directory)
+    code = _GUEST.format(small=small, large=large, strings=STRINGS, string=STRING)
+    write_rom(code.replace("HYPERCALL", hypercall), ROM, directory)
 
 
-def write_rom(text: str, rom: Path, directory: Path) -> None:
-    """Assemble a firmware of 64 KiB; scratch goes to the directory."""
+def write_rom(code: str, rom: Path, directory: Path) -> None:
+    """Assemble a firmware of 64 KiB that runs the code from its reset on; scratch goes to the directory."""
     source, program = directory / f"{rom.stem}.S", directory / f"{rom.stem}.o"
-    source.write_text(text)
+    source.write_text(_ROM.format(code=code))
     subprocess.run(["as", "--32", "-o", program, source], check=True)
     link = ["ld", "-m", "elf_i386", "--oformat", "binary", "-Ttext", "0", "-o", rom, program]
     subprocess.run(link, check=True)

@@ -36,14 +36,6 @@ RECORDINGS, INTERVALS = 6, 4
 TICKS_PER_SECOND, CPUIDS, BYTES = 50, 6, 16
 
 FIRMWARE = """\
-	.code16
-	.globl _start
-_start:
-	cli
-	xor	%ax, %ax
-	mov	%ax, %ds
-	mov	%ax, %ss
-	mov	$0x7000, %sp
 	movw	$tick, 0x20		/* vector 8 */
 	movw	$0xf000, 0x22
 	mov	$0x1b, %ecx		/* without an APIC the PIC's interrupts are taken */
@@ -88,9 +80,6 @@ tick:	mov	${cpuids}, %si
 3:	mov	$0x20, %al
 	out	%al, $0x20
 	iret
-	.org	0xfff0
-	jmp	_start
-	.org	0x10000
 """
 
 

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from kvm_host import CHECKOUT, Witness, refusal, start_libvirtd, stop_libvirtd, tool, virsh, wait_until
+from kvm_host import (
+    CHECKOUT,
+    Witness,
+    libvirtd_answers,
+    refusal,
+    start_libvirtd,
+    stop_libvirtd,
+    tool,
+    virsh,
+    wait_until,
+)
 
 HOOK = Path("/etc/libvirt/hooks/qemu")
 SILENT = "virt-exitstat: libvirt has not answered for 3 s; counting goes on with the domains that are known\n"
@@ -51,10 +61,6 @@ class Follower:
         return rest
 
 
-def answers():
-    return not subprocess.run(["virsh", "-q", "list"], capture_output=True).returncode
-
-
 @pytest.fixture()
 def hung():
     """Stops libvirt's daemon; it goes on behind the test."""
@@ -66,9 +72,9 @@ def hung():
     yield hang
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: answers() or not Path(f"/proc/{pid}").exists(), "it answers")
+    wait_until(lambda: libvirtd_answers() or not Path(f"/proc/{pid}").exists(), "it answers")
     # Debian 12's libvirtd was seen to end when it went on: the other tests need one.
-    if not answers():
+    if not libvirtd_answers():
         start_libvirtd()
 
 
