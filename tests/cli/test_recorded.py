@@ -179,6 +179,8 @@ def test_of_a_recording_without_histograms_percentiles_are_its_own_or_not_known(
     ]
     _, count, _rate, share, mean, p99, longest, qemu = others.split()
     assert (mean, p99) == ("-", "-") and "-" not in (count, share, longest, qemu)
+    (again,) = json.loads(worlds.run("--replay", str(path), "json")[1])["domains"]
+    assert {(reason["histogram"], reason["finished_ns"]) for reason in again["reasons"]} == {(None, None)}
 
 
 def test_lost_exits_are_shown_again(worlds, tmp_path):

@@ -84,6 +84,17 @@ class Repeated(io.RawIOBase):
         return len(taken)
 
 
+@pytest.mark.parametrize("text", [LINE, INDENTED], ids=["on a line", "indented"])
+def test_a_document_that_memory_would_not_hold_is_refused(monkeypatch, text):
+    """A line is looked at before it is read to its end."""
+    long = text.replace(b"1", b" " * 5000 + b"1", 1)
+    monkeypatch.setattr("virt_exitstat.recordings.documents.LONGEST", len(long))
+    assert read(long) == read(text)
+    monkeypatch.setattr("virt_exitstat.recordings.documents.LONGEST", 5000)
+    with refuses(NoRecordingError, "has a document of more than"):
+        read(long)
+
+
 def test_broken_reports_are_counted_and_three_of_them_named():
     made = report([domain("d", 100)], {101: {"x": 1}})
     line = render_json(made, Style(lambda _grid: "", repeats=True)).replace('"code": "x"', '"code": 1').encode()
